@@ -1,0 +1,50 @@
+// The one way model code runs: a pure step on tensors, compiled by an engine, called with arrays.
+import type { tf } from './tf.js';
+import type { HostTensor, HostTensors, Weights } from './tensors.js';
+
+/** Named tensors. Models build their nested views from the flat, official names. */
+export type Tensors = Readonly<Record<string, tf.Tensor>>;
+
+/**
+ * A pure function of tensors. What changes from call to call (noise, timesteps, learning rate) is in `batch`;
+ * nothing may depend on a tensor's value, and nothing in it is random. It returns every entry of `state`,
+ * each with the shape it came with, and any number of named results.
+ */
+export type Step = (state: Tensors, batch: Tensors, frozen: Tensors) => { state: Tensors; out: Tensors };
+
+/** Shape of an input; 'batch' is the number of samples, the same in all inputs of a call. */
+export interface InputSpec {
+  readonly shape: readonly (number | 'batch')[];
+  readonly dtype?: 'float32' | 'int32';
+}
+
+export interface CompileOptions {
+  /** Initial values of what the step replaces. Kept by the engine until `read` or `dispose`. */
+  readonly state: HostTensors;
+  readonly batch: Readonly<Record<string, InputSpec>>;
+  /** Weights that never change; engines map stored ones from their file. */
+  readonly frozen: Weights;
+}
+
+/** Numbers for one call; a plain number feeds a scalar input. */
+export type Feeds = Readonly<Record<string, Float32Array | Int32Array | number>>;
+
+export interface CompiledStep {
+  /** Runs once, replaces the state, returns the results. Throws if a feed is missing or has the wrong length. */
+  (feeds: Feeds): Promise<Record<string, HostTensor>>;
+  /** A copy of the state. */
+  read(): Promise<HostTensors>;
+  /** Multiply-adds of one call for one sample, counted from the step itself; null where the engine cannot know. */
+  readonly macs: number | null;
+  dispose(): Promise<void>;
+}
+
+export const engineKinds = ['auto', 'onnx', 'wasm'] as const;
+export type EngineKind = (typeof engineKinds)[number];
+
+export interface Engine {
+  readonly kind: Exclude<EngineKind, 'auto'>;
+  /** Why this engine was picked: the first line of every run says it. */
+  readonly reason: string;
+  compile(step: Step, options: CompileOptions): Promise<CompiledStep>;
+}
