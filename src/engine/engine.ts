@@ -34,8 +34,8 @@ export interface CompiledStep {
   (feeds: Feeds): Promise<Record<string, HostTensor>>;
   /** A copy of the state. */
   read(): Promise<HostTensors>;
-  /** Multiply-adds of one call for one sample, counted from the step itself; null where the engine cannot know. */
-  readonly macs: number | null;
+  /** Multiply-adds of one call for one sample, counted from the step itself. */
+  readonly macs: number;
   dispose(): Promise<void>;
 }
 

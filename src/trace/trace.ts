@@ -1,0 +1,105 @@
+// From a step to its graph: run it once on the tracing backend, with no weight in memory.
+import type { CompileOptions, Step, Tensors } from '../engine/engine.js';
+import { tf } from '../engine/tf.js';
+import { traceBackend, traceBackendName } from './backend.js';
+import { Graph, type Value } from './graph.js';
+import { writeOnnx } from './onnx.js';
+
+/** Names in the graph: what a caller calls `x` is 'batch/x', 'state/x', 'next/x' or 'out/x'. */
+export const graphName = {
+  batch: (name: string): string => `batch/${name}`,
+  state: (name: string): string => `state/${name}`,
+  next: (name: string): string => `next/${name}`,
+  out: (name: string): string => `out/${name}`,
+  frozen: (name: string): string => `frozen/${name}`,
+};
+
+export interface Trace {
+  readonly graph: Graph;
+  /** State entries the step returns untouched: they are no outputs of the graph. */
+  readonly unchanged: ReadonlySet<string>;
+}
+
+/** What a trace needs to know of the state: shapes, no numbers. */
+export type TraceOptions = Pick<CompileOptions, 'batch' | 'frozen'> & {
+  readonly state: Readonly<Record<string, { readonly shape: readonly number[] }>>;
+};
+
+/**
+ * Records a step with two batch sizes and requires the same graph, so anything that hides the batch size in a
+ * number (`x * (1 / batch)`, half of the samples, a random constant) is found before it computes nonsense.
+ * @throws Error if the two graphs differ, or if the step reads a tensor's value
+ */
+export function trace(step: Step, options: TraceOptions): Trace {
+  const [first, second] = sentinels(options);
+  const recorded = traceOnce(step, options, first);
+  const again = traceOnce(step, options, second);
+  const [a, b] = [recorded, again].map(({ graph }) => writeOnnx(graph).model);
+  if (!a || !b || Buffer.compare(a, b) !== 0)
+    throw new Error(
+      `trace: the step depends on the batch size (${first} and ${second} samples give different graphs) or on chance`,
+    );
+  return recorded;
+}
+
+/** Two small primes that divide none of the fixed dimensions. */
+function sentinels(options: TraceOptions): [number, number] {
+  const shapes = [options.state, options.batch, options.frozen].flatMap((group) =>
+    Object.values(group).map((x: { readonly shape: readonly (number | 'batch')[] }) => x.shape),
+  );
+  const fixed = new Set(shapes.flat().filter((d) => d !== 'batch'));
+  const [first, second] = [61, 53, 59, 47, 67, 71, 73, 79, 83].filter(
+    (p) => ![...fixed].some((d) => d % p === 0),
+  );
+  if (!first || !second)
+    throw new Error('trace: no batch size can be told from the dimensions of this model');
+  return [first, second];
+}
+
+function traceOnce(step: Step, options: TraceOptions, sentinel: number): Trace {
+  const backend = traceBackend();
+  const graph = new Graph(sentinel);
+  const unchanged = new Set<string>();
+  const before = tf.getBackend();
+  backend.begin(graph);
+  void tf.setBackend(traceBackendName);
+  try {
+    tf.tidy(() => {
+      const tensors = (values: readonly (readonly [string, Value])[]): Tensors =>
+        Object.fromEntries(values.map(([name, value]) => [name, backend.tensor(value)]));
+      const inputs = Object.entries(options.batch).map(([name, { shape, dtype = 'float32' }]) => {
+        const sizes = shape.map((d) => (d === 'batch' ? sentinel : d));
+        return [name, graph.input(graphName.batch(name), sizes, dtype)] as const;
+      });
+      const state = Object.entries(options.state).map(
+        ([name, { shape }]) => [name, graph.input(graphName.state(name), shape, 'float32')] as const,
+      );
+      const weights = Object.entries(options.frozen).map(
+        ([name, weight]) => [name, graph.weight(graphName.frozen(name), weight)] as const,
+      );
+      const result = step(tensors(state), tensors(inputs), tensors(weights));
+      for (const [name, tensor] of Object.entries(result.out))
+        graph.output(graphName.out(name), backend.value(tensor));
+      for (const [name, old] of state) {
+        const next = result.state[name];
+        if (!next) throw new Error(`trace: the step does not return its state '${name}'`);
+        const value = backend.value(next);
+        if (value.shape.join() !== old.shape.join())
+          throw new Error(
+            `trace: state '${name}' is [${old.shape.join()}] and would become [${value.shape.join()}]`,
+          );
+        if (value === old) unchanged.add(name);
+        else graph.output(graphName.next(name), value);
+      }
+    });
+  } finally {
+    backend.end();
+    void tf.setBackend(before);
+  }
+  return { graph, unchanged };
+}
+
+/** Multiply-adds of one sample through a step, counted from its trace. */
+export function macsOf(step: Step, options: TraceOptions): number {
+  return traceOnce(step, options, sentinels(options)[0]).graph.macsPerSample();
+}
