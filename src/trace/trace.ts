@@ -60,7 +60,8 @@ function traceOnce(step: Step, options: TraceOptions, sentinel: number): Trace {
   const backend = traceBackend();
   const graph = new Graph(sentinel);
   const unchanged = new Set<string>();
-  const before = tf.getBackend();
+  // Undefined while no backend was used yet, though the types promise a name.
+  const before: string | undefined = tf.getBackend();
   backend.begin(graph);
   void tf.setBackend(traceBackendName);
   try {
@@ -94,7 +95,7 @@ function traceOnce(step: Step, options: TraceOptions, sentinel: number): Trace {
     });
   } finally {
     backend.end();
-    void tf.setBackend(before);
+    if (before !== undefined) void tf.setBackend(before);
   }
   return { graph, unchanged };
 }
