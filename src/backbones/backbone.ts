@@ -33,7 +33,7 @@ export interface BackboneSpec {
 export interface State {
   /** Tokens, [B, N, D]. */
   readonly hidden: tf.Tensor3D;
-  /** Time and class embedding, [B, D]. */
+  /** What adaptive layers read: for DiT the time and class embedding after SiLU, computed once. [B, D] */
   readonly condition: tf.Tensor2D;
 }
 
