@@ -1,0 +1,47 @@
+// Exits ready to sample: one compiled step per exit, each stopping at its block.
+import type { CompiledStep, Engine } from '../engine/engine.js';
+import { exitStep, queryInputs, type Model } from './model.js';
+
+/** Samples at one time: x [B,C,H,W] flat, native t, labels, guidance scale. */
+export interface Request {
+  readonly x: Float32Array;
+  readonly t: number;
+  readonly y: Int32Array;
+  /** 1 is unguided, and costs half. */
+  readonly guidance: number;
+}
+
+export interface Denoiser {
+  /** Prediction of exit k, [B, outChannels, H, W] flat. */
+  predict(exit: number, request: Request): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles the exits that will be used. Guided and plain requests take different steps: say which will come. */
+export async function openDenoiser(
+  engine: Engine,
+  model: Model,
+  exits: Iterable<number>,
+  isGuided: boolean,
+): Promise<Denoiser> {
+  const steps = new Map<number, CompiledStep>();
+  const batch = { ...queryInputs(model.spec), ...(isGuided ? { scale: { shape: [] } } : {}) };
+  for (const exit of new Set(exits)) {
+    const heads = Object.entries(model.heads).filter(([name]) => name.startsWith(`exits.${exit}.`));
+    const frozen = { ...model.backbone, ...Object.fromEntries(heads) };
+    steps.set(exit, await engine.compile(exitStep(model, exit, isGuided), { state: {}, batch, frozen }));
+  }
+  return {
+    predict: async (exit, { x, t, y, guidance }) => {
+      const step = steps.get(exit);
+      if (!step) throw new Error(`exit ${exit} was not opened`);
+      const feeds = { x, y, t: new Float32Array(y.length).fill(t), ...(isGuided ? { scale: guidance } : {}) };
+      const { prediction } = await step(feeds);
+      if (!(prediction?.data instanceof Float32Array)) throw new Error('a prediction is made of floats');
+      return prediction.data;
+    },
+    dispose: async () => {
+      for (const step of steps.values()) await step.dispose();
+    },
+  };
+}

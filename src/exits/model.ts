@@ -1,0 +1,67 @@
+// What is a model with exits, before anything runs? A backbone's weights and its heads' plans and weights.
+import type { BackboneSpec } from '../backbones/backbone.js';
+import { familyOf } from '../backbones/families.js';
+import { guided, type Predict } from '../backbones/guidance.js';
+import type { InputSpec, Step, Tensors } from '../engine/engine.js';
+import type { Weights } from '../engine/tensors.js';
+import { macsOf } from '../trace/trace.js';
+import type { HeadPlan } from './heads.js';
+import { runTo, type Heads } from './run.js';
+
+export interface Model {
+  readonly spec: BackboneSpec;
+  /** Under the official names. */
+  readonly backbone: Weights;
+  readonly plans: readonly HeadPlan[];
+  /** Under the names of heads.ts. */
+  readonly heads: Weights;
+}
+
+/** Inputs of anything that asks a backbone: x [B,C,H,W], t [B], y int32 [B]. */
+export function queryInputs({ channels, imageSize }: BackboneSpec): Record<'x' | 't' | 'y', InputSpec> {
+  return {
+    x: { shape: ['batch', channels, imageSize, imageSize] },
+    t: { shape: ['batch'] },
+    y: { shape: ['batch'], dtype: 'int32' },
+  };
+}
+
+/** The query among a step's inputs. */
+export function queryOf(batch: Tensors): Parameters<Predict>[0] {
+  const { x, t, y } = batch;
+  if (!x || !t || !y) throw new Error('a query has x, t and y');
+  return { x: x.as4D(...shape4(x.shape)), t: t.as1D(), y: y.as1D() };
+}
+
+function shape4(shape: readonly number[]): [number, number, number, number] {
+  const [b = 0, c = 0, h = 0, w = 0] = shape;
+  return [b, c, h, w];
+}
+
+/** Exit k as a step: inputs x, t, y and the guidance scale; result `prediction`. Scale 1 of an unguided step is not read. */
+export function exitStep(
+  { spec, plans }: Pick<Model, 'spec' | 'plans'>,
+  exit: number,
+  isGuided: boolean,
+): Step {
+  return (_state, batch, frozen) => {
+    const backbone = familyOf(spec).bind(spec, frozen);
+    const heads: Heads = { plans, weights: frozen };
+    const predict: Predict = (query) => runTo(backbone, heads, query, exit);
+    const { scale } = batch;
+    const query = queryOf(batch);
+    const prediction = isGuided && scale ? guided(spec, predict, query, scale) : predict(query);
+    return { state: {}, out: { prediction } };
+  };
+}
+
+/** Multiply-adds of one sample through exit k, head included, counted from the code that runs. */
+export function exitMacs(model: Model, exit: number): number {
+  const frozen = { ...model.backbone, ...model.heads };
+  return macsOf(exitStep(model, exit, false), { state: {}, batch: queryInputs(model.spec), frozen });
+}
+
+/** Exits a schedule may choose: those with a head, and the whole backbone. */
+export function exitsOf({ plans, spec }: Pick<Model, 'plans' | 'spec'>): number[] {
+  return [...plans.map((plan) => plan.exit), spec.depth];
+}
