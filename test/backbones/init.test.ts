@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { initialWeights, trainable } from '../../src/backbones/init.js';
+import { publishedSize } from '../../src/backbones/spec.js';
+import { pick } from '../fixtures.js';
+import { tinySpec, tinyWeights } from '../tiny-dit.js';
+
+const statistics = (data: ArrayLike<number>) => {
+  const numbers = Array.from(data);
+  const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
+  const deviation = Math.sqrt(numbers.reduce((a, b) => a + (b - mean) ** 2, 0) / numbers.length);
+  return { mean, deviation, largest: Math.max(...numbers.map(Math.abs)) };
+};
+
+describe('initial weights', () => {
+  const weights = initialWeights(tinySpec, 3);
+
+  it('have the names and shapes of the official class', () => {
+    const shapes = (tensors: typeof weights) =>
+      Object.fromEntries(
+        Object.entries(tensors).map(([name, { shape, data }]) => [name, [shape, data.length]]),
+      );
+    expect(shapes(weights)).toEqual(shapes(tinyWeights));
+  });
+
+  it('place tokens as the official class does', () => {
+    expect(pick(weights, 'pos_embed').data).toBeAllClose(pick(tinyWeights, 'pos_embed').data, 1e-6);
+  });
+
+  it('are xavier-uniform in linear layers and in the flattened patch embedding', () => {
+    const fans = {
+      'blocks.2.attn.qkv.weight': 48 + 144,
+      'blocks.0.mlp.fc1.weight': 48 + 192,
+      'x_embedder.proj.weight': 16 + 48,
+    };
+    for (const [name, fan] of Object.entries(fans)) {
+      const { mean, deviation, largest } = statistics(pick(weights, name).data);
+      const bound = Math.sqrt(6 / fan);
+      expect(largest).toBeLessThanOrEqual(Math.fround(bound));
+      expect(largest).toBeGreaterThan(0.99 * bound);
+      expect(Math.abs(mean)).toBeLessThan(0.1 * bound);
+      expect(deviation * Math.sqrt(3)).toBeCloseTo(bound, 1);
+    }
+  });
+
+  it('are normal with deviation 0.02 in the label table and the timestep MLP', () => {
+    for (const name of [
+      'y_embedder.embedding_table.weight',
+      't_embedder.mlp.0.weight',
+      't_embedder.mlp.2.weight',
+    ]) {
+      const { mean, deviation, largest } = statistics(pick(weights, name).data);
+      expect(Math.abs(mean)).toBeLessThan(0.003);
+      expect(deviation).toBeGreaterThan(0.018);
+      expect(deviation).toBeLessThan(0.022);
+      expect(largest).toBeGreaterThan(0.04);
+    }
+  });
+
+  it('are zero in biases, adaptive norms and the last layer', () => {
+    const silent = Object.keys(weights).filter((name) => /bias$|adaLN|final_layer/.test(name));
+    expect(silent).toHaveLength(43);
+    for (const name of silent) expect(statistics(pick(weights, name).data).largest).toBe(0);
+  });
+
+  it('depend on the seed and the name alone', () => {
+    const bytes = (seed: number, name: string) => pick(initialWeights(tinySpec, seed), name).data;
+    expect(bytes(3, 'blocks.1.attn.proj.weight')).toEqual(pick(weights, 'blocks.1.attn.proj.weight').data);
+    expect(bytes(4, 'blocks.1.attn.proj.weight')).not.toEqual(bytes(3, 'blocks.1.attn.proj.weight'));
+    expect(bytes(3, 'blocks.2.attn.proj.weight')).not.toEqual(bytes(3, 'blocks.1.attn.proj.weight'));
+  });
+
+  it('train, all but the fixed positions', () => {
+    expect(trainable(publishedSize('DiT-S/8'))).not.toContain('pos_embed');
+    expect(trainable(tinySpec)).toHaveLength(Object.keys(tinyWeights).length - 1);
+  });
+});
