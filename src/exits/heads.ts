@@ -1,0 +1,169 @@
+// What turns the hidden state after block k into a prediction? Four kinds of head, all starting from the shared exit.
+import type { Backbone, BackboneSpec, State } from '../backbones/backbone.js';
+import { familyOf } from '../backbones/families.js';
+import { xavierUniform, zeros } from '../backbones/init.js';
+import { geluTanh, layerNorm, linear, linearWeights } from '../backbones/layers.js';
+import type { Tensors } from '../engine/engine.js';
+import { tf } from '../engine/tf.js';
+import type { HostTensors, Shapes } from '../engine/tensors.js';
+import { unreachable, UserError } from '../errors.js';
+
+/**
+ * A head to build after block `exit`, 1 to depth - 1:
+ * - shared: the backbone's own last layer, without parameters of its own (ASE's exit);
+ * - linear: a last layer of its own;
+ * - adapter: hidden + up(gelu(down(layerNorm(hidden)))) of that bottleneck, then a last layer of its own;
+ * - block: one more block, then a last layer of its own.
+ */
+export type HeadPlan =
+  | { readonly kind: 'shared'; readonly exit: number }
+  | { readonly kind: 'linear'; readonly exit: number }
+  | { readonly kind: 'adapter'; readonly exit: number; readonly bottleneck: number }
+  | { readonly kind: 'block'; readonly exit: number };
+
+export const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies HeadPlan['kind'][];
+
+/**
+ * Plans in the order of their exits.
+ * @throws UserError if an exit has no block after it, or two heads
+ */
+export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): readonly HeadPlan[] {
+  const sorted = plans.toSorted((a, b) => a.exit - b.exit);
+  sorted.forEach((plan, i) => {
+    const { exit } = plan;
+    if (!Number.isInteger(exit) || exit < 1 || exit >= spec.depth)
+      throw new UserError(
+        `a head is planned at exit ${exit}, but ${spec.size} has exits 1 to ${spec.depth - 1} for heads` +
+          ` (exit ${spec.depth} is the backbone itself); change or remove it`,
+      );
+    if (sorted[i + 1]?.exit === exit)
+      throw new UserError(`two heads are planned at exit ${exit}; keep one of them`);
+    if (plan.kind === 'adapter' && (!Number.isInteger(plan.bottleneck) || plan.bottleneck < 1))
+      throw new UserError(
+        `the adapter at exit ${exit} has a bottleneck of ${plan.bottleneck}; it must be a whole number from 1`,
+      );
+  });
+  return sorted;
+}
+
+/** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. A shared head has none. */
+export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
+  const { last, extraBlock } = familyOf(spec);
+  const own = at(plan, 'last', last.shapes(spec));
+  switch (plan.kind) {
+    case 'shared':
+      return {};
+    case 'linear':
+      return own;
+    case 'adapter':
+      return { ...at(plan, 'adapter', adapterShapes(spec.width, plan.bottleneck)), ...own };
+    case 'block':
+      return { ...at(plan, 'block', extraBlock.shapes(spec)), ...own };
+    default:
+      return unreachable(plan);
+  }
+}
+
+/**
+ * Weights that make every head predict exactly what the shared exit does: a copy of the backbone's last layer, an
+ * adapter whose way up is zero, a block whose gates are zero.
+ * @param lastLayer the backbone's last layer under its official names; more entries do not matter
+ * @param seed keys the random part, parameter by parameter
+ */
+export function initialHeads(
+  spec: BackboneSpec,
+  plans: readonly HeadPlan[],
+  lastLayer: HostTensors,
+  seed: number,
+): HostTensors {
+  const heads = checkedPlans(spec, plans).map((plan) => initialHead(spec, plan, lastLayer, seed));
+  return Object.fromEntries(heads.flatMap((head) => Object.entries(head)));
+}
+
+function initialHead(spec: BackboneSpec, plan: HeadPlan, lastLayer: HostTensors, seed: number): HostTensors {
+  const { last, extraBlock } = familyOf(spec);
+  const copies = Object.keys(last.shapes(spec)).map((name) => {
+    const official = last.official(name);
+    const weight = lastLayer[official];
+    if (!weight) throw new Error(`weight ${official} is missing`);
+    return [name, { shape: weight.shape, data: weight.data.slice() }] as const;
+  });
+  const fresh = (part: Part, shapes: Shapes, zero: (name: string) => boolean): HostTensors =>
+    Object.fromEntries(
+      Object.entries(at(plan, part, shapes)).map(([name, shape]) => {
+        const silent = shape.length === 1 || zero(name.slice(prefix(plan, part).length));
+        return [name, silent ? zeros(shape) : xavierUniform(shape, seed, name)];
+      }),
+    );
+  const own = at(plan, 'last', Object.fromEntries(copies));
+  switch (plan.kind) {
+    case 'shared':
+      return {};
+    case 'linear':
+      return own;
+    case 'adapter': {
+      const shapes = adapterShapes(spec.width, plan.bottleneck);
+      return { ...fresh('adapter', shapes, (name) => name.startsWith('up.')), ...own };
+    }
+    case 'block':
+      return { ...fresh('block', extraBlock.shapes(spec), (name) => extraBlock.zero(name)), ...own };
+    default:
+      return unreachable(plan);
+  }
+}
+
+/**
+ * The prediction of one head.
+ * @param weights of all heads, under their full names
+ * @param state after block `plan.exit`
+ * @returns [B, outChannels, H, W]
+ */
+export function runHead(backbone: Backbone, plan: HeadPlan, weights: Tensors, state: State): tf.Tensor4D {
+  const { spec } = backbone;
+  const { last, extraBlock } = familyOf(spec);
+  const left = backbone.leave(state, plan.exit);
+  const finish = (ready: State): tf.Tensor4D => last.run(spec, partOf(plan, 'last', weights), ready);
+  switch (plan.kind) {
+    case 'shared':
+      return backbone.finish(left);
+    case 'linear':
+      return finish(left);
+    case 'adapter':
+      return finish(adapt(partOf(plan, 'adapter', weights), left));
+    case 'block':
+      return finish(extraBlock.run(spec, partOf(plan, 'block', weights), left));
+    default:
+      return unreachable(plan);
+  }
+}
+
+function adapterShapes(width: number, bottleneck: number): Shapes {
+  return {
+    'down.weight': [bottleneck, width],
+    'down.bias': [bottleneck],
+    'up.weight': [width, bottleneck],
+    'up.bias': [width],
+  };
+}
+
+function adapt(weights: Tensors, state: State): State {
+  const narrow = geluTanh(linear(layerNorm(state.hidden), linearWeights(weights, 'down')));
+  return { ...state, hidden: tf.add(state.hidden, linear(narrow, linearWeights(weights, 'up'))) };
+}
+
+type Part = 'last' | 'adapter' | 'block';
+
+const prefix = (plan: HeadPlan, part: Part): string => `exits.${plan.exit}.${part}.`;
+
+/** Names of a part, made full. */
+function at<T>(plan: HeadPlan, part: Part, entries: Readonly<Record<string, T>>): Record<string, T> {
+  const start = prefix(plan, part);
+  return Object.fromEntries(Object.entries(entries).map(([name, value]) => [start + name, value]));
+}
+
+/** The weights of a part, under the names its family knows. */
+function partOf(plan: HeadPlan, part: Part, weights: Tensors): Tensors {
+  const start = prefix(plan, part);
+  const own = Object.entries(weights).filter(([name]) => name.startsWith(start));
+  return Object.fromEntries(own.map(([name, weight]) => [name.slice(start.length), weight]));
+}

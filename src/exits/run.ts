@@ -1,0 +1,84 @@
+// How do exits run: all of them from one pass, or one of them and nothing after it?
+import type { Backbone, Query, State } from '../backbones/backbone.js';
+import type { Tensors } from '../engine/engine.js';
+import type { tf } from '../engine/tf.js';
+import { UserError } from '../errors.js';
+import { runHead, type HeadPlan } from './heads.js';
+
+/** Heads bound to their weights (`exits.<k>...`); exits ascend, as `checkedPlans` gives them. */
+export interface Heads {
+  readonly plans: readonly HeadPlan[];
+  readonly weights: Tensors;
+}
+
+/** What exit k predicts. */
+export interface ExitPrediction {
+  readonly exit: number;
+  /** [B, outChannels, H, W] */
+  readonly prediction: tf.Tensor4D;
+}
+
+/** What the frozen backbone gives to the training of heads. */
+export interface Features {
+  /** States after the wanted blocks, by k. */
+  readonly states: ReadonlyMap<number, State>;
+  /** Prediction of the whole backbone. */
+  readonly full: tf.Tensor4D;
+}
+
+/**
+ * One pass of the backbone. Training calls it outside the function it differentiates, so that the frozen part has
+ * no backward graph.
+ * @param exits the k whose states to keep
+ */
+export function features(backbone: Backbone, query: Query, exits: readonly number[]): Features {
+  const states = new Map<number, State>();
+  let state = backbone.embed(query);
+  for (let k = 1; k <= backbone.spec.depth; k++) {
+    state = backbone.block(state, k);
+    if (exits.includes(k)) states.set(k, state);
+  }
+  return { states, full: backbone.finish(state) };
+}
+
+/** Predictions of all heads on states that `features` kept for their exits. */
+export function runHeads(
+  backbone: Backbone,
+  heads: Heads,
+  states: Features['states'],
+): readonly ExitPrediction[] {
+  return heads.plans.map((plan) => {
+    const state = states.get(plan.exit);
+    if (!state) throw new Error(`no state was kept for exit ${plan.exit}`);
+    return { exit: plan.exit, prediction: runHead(backbone, plan, heads.weights, state) };
+  });
+}
+
+/** Every head's prediction from one pass, and last the whole backbone's (exit L). */
+export function runAll(backbone: Backbone, heads: Heads, query: Query): readonly ExitPrediction[] {
+  const exits = heads.plans.map((plan) => plan.exit);
+  const { states, full } = features(backbone, query, exits);
+  return [...runHeads(backbone, heads, states), { exit: backbone.spec.depth, prediction: full }];
+}
+
+/**
+ * Runs blocks 1..k and the head there; never touches block k+1. Exit L is the plain backbone.
+ * @throws UserError if there is no head at exit k
+ */
+export function runTo(backbone: Backbone, heads: Heads, query: Query, k: number): tf.Tensor4D {
+  const { depth } = backbone.spec;
+  if (k === depth) return backbone.finish(through(backbone, query, depth));
+  const plan = heads.plans.find((plan) => plan.exit === k);
+  if (!plan)
+    throw new UserError(
+      `exit ${k} has no head; the exits are ${[...heads.plans.map((plan) => plan.exit), depth].join(', ')}`,
+    );
+  return runHead(backbone, plan, heads.weights, through(backbone, query, k));
+}
+
+/** The state after block k. */
+function through(backbone: Backbone, query: Query, k: number): State {
+  let state = backbone.embed(query);
+  for (let i = 1; i <= k; i++) state = backbone.block(state, i);
+  return state;
+}
