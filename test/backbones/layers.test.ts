@@ -8,23 +8,25 @@ import {
   silu,
   timestepEmbedding,
 } from '../../src/backbones/layers.js';
+import type { Step } from '../../src/engine/engine.js';
+import { onnxEngine } from '../../src/engine/onnx.js';
 import { tf } from '../../src/engine/tf.js';
 import { stream } from '../../src/random.js';
 
-type Function = (...inputs: tf.Tensor[]) => tf.Tensor;
+type Layers = (...inputs: tf.Tensor[]) => tf.Tensor;
 
 const normals = (shape: number[], purpose: string): tf.Tensor =>
   tf.tensor(stream(7, purpose).normals(shape.reduce((a, b) => a * b, 1)), shape);
 
 /** Value and gradients of a sum with fixed random weights, so that no entry of dy is like another. */
-function valueAndGradients(f: Function, inputs: tf.Tensor[]): { value: tf.Tensor; grads: tf.Tensor[] } {
+function valueAndGradients(f: Layers, inputs: tf.Tensor[]): { value: tf.Tensor; grads: tf.Tensor[] } {
   const value = f(...inputs);
   const dy = normals(value.shape, 'dy');
   const { grads } = tf.valueAndGrads((...given) => tf.sum(tf.mul(f(...given), dy)))(inputs);
   return { value, grads };
 }
 
-function expectSame(f: Function, reference: Function, shapes: number[][], tolerance: number): void {
+function expectSame(f: Layers, reference: Layers, shapes: number[][], tolerance: number): void {
   tf.tidy(() => {
     const inputs = shapes.map((shape, i) => normals(shape, `input ${i}`));
     const actual = valueAndGradients(f, inputs);
@@ -38,16 +40,16 @@ function expectSame(f: Function, reference: Function, shapes: number[][], tolera
   });
 }
 
-const plainNorm: Function = (x) => {
+const plainNorm: Layers = (x) => {
   const { mean, variance } = tf.moments(x, -1, true);
   return tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-6)));
 };
-const plainGelu: Function = (x) => {
+const plainGelu: Layers = (x) => {
   const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.mul(x, tf.mul(x, x)))));
   return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
 };
 const plainAttention =
-  (heads: number): Function =>
+  (heads: number): Layers =>
   (...inputs) => {
     const parts = inputs.map((x) => tf.split(x, heads, 2));
     const outputs = Array.from({ length: heads }, (_, h) => {
@@ -58,7 +60,7 @@ const plainAttention =
     return tf.concat(outputs, 2);
   };
 const attention =
-  (heads: number): Function =>
+  (heads: number): Layers =>
   (...inputs) => {
     const [q, k, v] = inputs as tf.Tensor3D[];
     return multiHeadAttention(q!, k!, v!, heads);
@@ -103,7 +105,7 @@ describe('layers', () => {
     });
   });
 
-  it('second-guesses no engine: a composite kernel computes the value where there is one', () => {
+  it('geluTanh takes the kernel of an engine where there is one, and keeps its gradient', () => {
     let calls = 0;
     tf.registerKernel({
       kernelName: 'GeluTanh',
@@ -127,6 +129,29 @@ describe('layers', () => {
   ])('attention on %s equals one head after the other, gradients included', (_, tokens, width, heads) => {
     const shape = [2, tokens, width];
     expectSame(attention(heads), plainAttention(heads), [shape, shape, shape], 1e-5);
+  });
+
+  it('equal their eager selves when traced and run by onnxruntime, gradients included', async () => {
+    const layers: Layers = (x) => multiHeadAttention(...three(geluTanh(layerNorm(x))), 2);
+    const step: Step = (state, { x, dy }) => {
+      const { value, grads } = tf.valueAndGrads((x: tf.Tensor) => tf.sum(tf.mul(layers(x), dy!)))([x!]);
+      return { state, out: { value, grad: grads[0]! } };
+    };
+    const spec = { shape: ['batch', 256, 8] } as const;
+    const compiled = await onnxEngine({ threads: 1, reason: 'test' }).compile(step, {
+      state: {},
+      batch: { x: spec, dy: spec },
+      frozen: {},
+    });
+    const [x, dy] = ['x', 'dy'].map((purpose) => stream(7, purpose).normals(2 * 256 * 8));
+    const { value, grad } = await compiled({ x: x!, dy: dy! });
+    await compiled.dispose();
+    tf.tidy(() => {
+      const upload = (data: Float32Array): tf.Tensor => tf.tensor(data, [2, 256, 8]);
+      const { out } = step({}, { x: upload(x!), dy: upload(dy!) }, {});
+      expect(value!.data).toBeAllClose(out['value']!.dataSync(), 1e-3);
+      expect(grad!.data).toBeAllClose(out['grad']!.dataSync(), 1e-5);
+    });
   });
 
   it('silu and modulate are their formulas', () => {
