@@ -1,0 +1,57 @@
+// How much noise is in x_t? The linear variance schedule of DDPM (Ho et al. 2020, section 4), in double precision.
+import { UserError } from '../errors.js';
+
+export interface BetaOptions {
+  /** Variance added by the first and by the last step, each between 0 and 1. */
+  readonly betaStart: number;
+  readonly betaEnd: number;
+  /** Number of steps, T. */
+  readonly steps: number;
+}
+
+/** A variance-preserving diffusion in discrete time: x_t = sqrt(alphasCumprod[t]) x_0 + sqrt(1 - alphasCumprod[t]) noise. */
+export interface Diffusion {
+  /** T; native t is 0..T-1, 0 the least noisy. */
+  readonly steps: number;
+  /** [T] */
+  readonly betas: Float64Array;
+  /** Product of 1 - beta up to and with t, [T]. */
+  readonly alphasCumprod: Float64Array;
+}
+
+/** The settings of DDPM and DiT. */
+export const ddpmBetas: BetaOptions = { betaStart: 0.0001, betaEnd: 0.02, steps: 1000 };
+
+/**
+ * Betas that grow linearly from `betaStart` to `betaEnd`, both included.
+ * @throws UserError if a setting is out of range
+ */
+export function diffusion({ betaStart, betaEnd, steps }: BetaOptions): Diffusion {
+  if (!Number.isInteger(steps) || steps < 1)
+    throw new UserError(`diffusion.steps is ${steps}, expected a whole number of at least 1.`);
+  if (!(betaStart > 0 && betaStart <= betaEnd && betaEnd < 1))
+    throw new UserError(
+      `diffusion betas go from ${betaStart} to ${betaEnd}, expected 0 < betaStart <= betaEnd < 1.`,
+    );
+  const stride = steps > 1 ? (betaEnd - betaStart) / (steps - 1) : 0;
+  const betas = Float64Array.from({ length: steps }, (_, t) => betaStart + t * stride);
+  let product = 1;
+  return { steps, betas, alphasCumprod: betas.map((beta) => (product *= 1 - beta)) };
+}
+
+/**
+ * alphasCumprod at native t.
+ * @throws RangeError if t is not a whole number of 0..T-1
+ */
+export function alphaBar({ alphasCumprod, steps }: Diffusion, t: number): number {
+  const value = alphasCumprod[t];
+  if (value === undefined)
+    throw new RangeError(`native t is ${t}, expected a whole number from 0 to ${steps - 1}`);
+  return value;
+}
+
+/** ln(alphasCumprod / (1 - alphasCumprod)) at native t: falls as noise grows. */
+export function logSnr(schedule: Diffusion, t: number): number {
+  const value = alphaBar(schedule, t);
+  return Math.log(value / (1 - value));
+}
