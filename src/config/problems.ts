@@ -56,7 +56,7 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return cut(`[${value.slice(0, 20).map(shown).join(', ')}]`);
   if (typeof value === 'object') return 'a map';
   if (typeof value === 'string') return cut(JSON.stringify(value.slice(0, 100)));
-  return String(value);
+  return typeof value === 'number' || typeof value === 'boolean' ? `${value}` : `a ${typeof value}`;
 }
 
 function cut(text: string): string {

@@ -1,0 +1,107 @@
+// What does the user see? Lines and tables on stdout, or one JSON document; warnings, errors and progress on stderr.
+import { styleText } from 'node:util';
+import { noProgress, progressBar, progressLines, type Progress } from './progress.js';
+
+/** Where output goes: process.stdout, or anything like it. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+export interface TerminalOptions {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The result as one JSON document on stdout; lines and tables go to stderr. */
+  readonly json: boolean;
+  /** No lines, no tables, no progress. */
+  readonly quiet: boolean;
+}
+
+export interface Terminal {
+  line(text?: string): void;
+  /** Aligned columns. The first row is the header; columns of numbers stand on the right. */
+  table(rows: readonly (readonly (string | number)[])[]): void;
+  /** The result; printed with --json alone. */
+  json(value: unknown): void;
+  warn(text: string): void;
+  error(text: string): void;
+  /** One piece of long work; ends the one before. */
+  progress(label: string): Progress;
+  /** Ends what progress is still shown. */
+  close(): void;
+}
+
+export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions): Terminal {
+  const out = writer(stdout);
+  const err = writer(stderr);
+  const info = json ? { stream: stderr, write: err } : { stream: stdout, write: out };
+  let shown: Progress | undefined;
+  const hasBar = (): boolean => shown !== undefined && stderr.isTTY === true;
+  const write = (to: (text: string) => void, text: string): void => {
+    // What is written takes the bar's line; the bar draws itself anew below.
+    if (hasBar()) err('\r\u001b[2K');
+    to(`${text}\n`);
+  };
+  const style = (format: 'bold' | 'yellow' | 'red', text: string, stream: Output): string =>
+    hasColours(stream, env) ? styleText(format, text, { validateStream: false }) : text;
+  const line = (text = ''): void => {
+    if (!quiet) write(info.write, text);
+  };
+  const close = (): void => {
+    const ending = shown;
+    shown = undefined;
+    ending?.end();
+  };
+  return {
+    line,
+    table(rows) {
+      const [head, ...body] = aligned(rows);
+      if (head !== undefined) [style('bold', head, info.stream), ...body].forEach((row) => line(row));
+    },
+    json(value) {
+      if (json) write(out, JSON.stringify(value, null, 2));
+    },
+    warn: (text) => write(err, `${style('yellow', 'warning:', stderr)} ${text}`),
+    error: (text) => write(err, `${style('red', 'error:', stderr)} ${text}`),
+    progress(label) {
+      close();
+      if (quiet) return noProgress;
+      shown = stderr.isTTY ? progressBar(stderr, label) : progressLines((text) => err(`${text}\n`), label);
+      const own = shown;
+      return { update: (done, total, values) => own.update(done, total, values), end: close };
+    },
+    close,
+  };
+}
+
+/** Writes until the reader goes away: after `| head` nobody is there, and that is no error. */
+function writer(stream: Output): (text: string) => void {
+  let isClosed = false;
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    isClosed = true;
+  });
+  return (text) => {
+    if (!isClosed) stream.write(text);
+  };
+}
+
+/** See https://no-color.org. */
+function hasColours(stream: Output, env: TerminalOptions['env']): boolean {
+  return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+}
+
+function aligned(rows: readonly (readonly (string | number)[])[]): string[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const shape = Array.from({ length: columns }, (_, i) => ({
+    width: Math.max(...rows.map((row) => String(row[i] ?? '').length)),
+    isNumeric: rows.length > 1 && rows.slice(1).every((row) => typeof row[i] === 'number'),
+  }));
+  return rows.map((row) =>
+    shape
+      .map(({ width, isNumeric }, i) => {
+        const text = String(row[i] ?? '');
+        return isNumeric ? text.padStart(width) : text.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
