@@ -1,0 +1,34 @@
+// What does the user hear when the disk refuses what a run writes?
+import { messageOf, UserError } from '../errors.js';
+
+/** What these mean is the same wherever they come from. */
+const causes: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left; free some',
+  EDQUOT: 'your disk quota is used up; free some space',
+  EACCES: 'permission was denied; choose a folder that you may write to',
+  EPERM: 'permission was denied; choose a folder that you may write to',
+  EROFS: 'the file system is read-only; choose another folder',
+  ENOTDIR: 'part of the path is a file, not a folder; choose another folder',
+  ENOENT: 'its folder is gone; restore it',
+  EISDIR: 'it is a folder, expected a file; remove it',
+  ENAMETOOLONG: 'the path is too long; choose a shorter one',
+};
+
+/**
+ * Runs what writes to `path`.
+ * @throws UserError when the cause lies outside the program; other errors pass
+ */
+export async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const cause = Object.entries(causes).find(([code]) => isCode(error, code))?.[1];
+    if (cause === undefined) throw error;
+    throw new UserError(`cannot write ${path}: ${cause} (${messageOf(error)})`);
+  }
+}
+
+/** Whether a system call failed for this reason. */
+export function isCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+}
