@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals';
+import { UserError } from '../../src/errors.js';
+import { isCode, writing } from '../../src/training/disk.js';
+
+const failing = (code: string) => () =>
+  Promise.reject(Object.assign(new Error(`${code}: refused`), { code }));
+
+describe('writing', () => {
+  it('returns what the work returns', async () => {
+    expect(await writing('a', () => Promise.resolve(3))).toBe(3);
+  });
+  it.each(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'ENOTDIR'])('puts %s into words', async (code) => {
+    const work = writing('runs/001-a/log.txt', failing(code));
+    await expect(work).rejects.toThrow(UserError);
+    await expect(work).rejects.toThrow(/^cannot write runs\/001-a\/log.txt: .*; .* \(.*refused\)$/);
+  });
+  it('lets everything else pass', async () => {
+    await expect(writing('a', failing('EEXIST'))).rejects.not.toThrow(UserError);
+    await expect(writing('a', () => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
+  });
+});
+
+describe('isCode', () => {
+  it('knows the code of a failed system call', () => {
+    expect(isCode(Object.assign(new Error(), { code: 'ENOENT' }), 'ENOENT')).toBe(true);
+    for (const error of [new Error('ENOENT'), null, undefined, 'ENOENT'])
+      expect(isCode(error, 'ENOENT')).toBe(false);
+  });
+});
