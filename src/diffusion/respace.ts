@@ -1,6 +1,7 @@
 // Which native times does a sampler with fewer steps visit? The respacing of Improved DDPM (Nichol and Dhariwal 2021)
 // as DiT uses it.
 import { UserError } from '../errors.js';
+import { roundHalfToEven } from '../rounding.js';
 
 /**
  * Native times in sampling order, from noise to data.
@@ -49,11 +50,4 @@ function spread(steps: number, spacing: string): number[] {
       return t;
     });
   });
-}
-
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

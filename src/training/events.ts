@@ -2,7 +2,7 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { isCode, writing } from './disk.js';
+import { isCode, writing } from '../files/disk.js';
 import { EventSchema, SessionLog_SessionStatus } from './gen/event_pb.js';
 import { tfRecord } from './tfrecord.js';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
-import { isCode, writing } from './disk.js';
+import { isCode, writing } from '../files/disk.js';
 
 /** Paths of a run folder. */
 export interface Run {

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { appendImage, appendScalars, createEventFile } from '../../src/training/events.js';
 import { EventSchema, SessionLog_SessionStatus, type Event } from '../../src/training/gen/event_pb.js';
-import { temporaryFolders } from './folder.js';
+import { temporaryFolders } from '../folder.js';
 import { recordsOf } from './read-records.js';
 
 const folder = temporaryFolders();

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { createRun, logLine, openRun } from '../../src/training/runFolder.js';
-import { temporaryFolders } from './folder.js';
+import { temporaryFolders } from '../folder.js';
 
 const folder = temporaryFolders();
 const config = () => 'seed: 1\n';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { isCode, writing } from '../../src/training/disk.js';
+import { isCode, writing } from '../../src/files/disk.js';
 
 const failing = (code: string) => () =>
   Promise.reject(Object.assign(new Error(`${code}: refused`), { code }));

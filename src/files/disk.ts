@@ -1,4 +1,4 @@
-// What does the user hear when the disk refuses what a run writes?
+// What does the user hear when the disk refuses what exithead writes?
 import { messageOf, UserError } from '../errors.js';
 
 /** What these mean is the same wherever they come from. */

@@ -1,0 +1,183 @@
+// Which tensors does a .safetensors file hold, and how is one written? Nothing is read but the header until asked.
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { sizeOf, type HostTensors, type StoredTensor } from '../engine/tensors.js';
+import { messageOf, UserError } from '../errors.js';
+import { writeFileAtomic } from '../files/write.js';
+import { narrowHalf } from './half.js';
+import { bytesPer } from './stored.js';
+
+export interface SafetensorsFile {
+  /** Floating-point tensors that can be weights. */
+  readonly tensors: Readonly<Record<string, StoredTensor>>;
+  /** Tensors of other types, such as counters: name and type. */
+  readonly others: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Bytes of one number, for every type of the format. */
+const typeBytes: Readonly<Record<string, number>> = {
+  ...bytesPer,
+  ...{
+    F64: 8,
+    I64: 8,
+    U64: 8,
+    I32: 4,
+    U32: 4,
+    I16: 2,
+    U16: 2,
+    I8: 1,
+    U8: 1,
+    BOOL: 1,
+    F8_E4M3: 1,
+    F8_E5M2: 1,
+  },
+};
+
+/** The reference library's limit for the header. */
+const mostHeaderBytes = 100_000_000;
+
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+});
+const headerSchema = z.record(z.string(), z.unknown());
+const metadataSchema = z.record(z.string(), z.string());
+
+interface Entry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Reads and checks the header: types, sizes, and that every byte of data belongs to one tensor.
+ * @throws UserError saying what is wrong with the file
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const { header, start, dataBytes } = await readHeader(path);
+  const { __metadata__: metadata = {}, ...rest } = header;
+  const entries = Object.entries(rest).map(([name, entry]) => readEntry(path, name, entry));
+  requireWhole(path, entries, dataBytes);
+  const stored = entries.flatMap(({ name, dtype, shape, from, to }) =>
+    isFloat(dtype)
+      ? [[name, { shape, dtype, path: resolve(path), offset: start + from, bytes: to - from }] as const]
+      : [],
+  );
+  const others = entries.flatMap(({ name, dtype }) => (isFloat(dtype) ? [] : [[name, dtype] as const]));
+  const known = metadataSchema.safeParse(metadata);
+  if (!known.success) throw damaged(path, 'its __metadata__ is not a map of texts');
+  return { tensors: Object.fromEntries(stored), others: Object.fromEntries(others), metadata: known.data };
+}
+
+export interface WriteOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** F16 halves the file and rounds every number. */
+  readonly dtype?: 'F32' | 'F16';
+}
+
+/** Writes tensors in the order given, whole or not at all. @throws UserError if the disk refuses it */
+export async function writeSafetensors(
+  path: string,
+  tensors: HostTensors,
+  { metadata = {}, dtype = 'F32' }: WriteOptions = {},
+): Promise<void> {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    if (!(data instanceof Float32Array)) throw new Error(`tensor ${name} is not made of floats`);
+    const stored = dtype === 'F16' ? narrowHalf(data) : data;
+    header[name] = { dtype, shape, data_offsets: [at, at + stored.byteLength] };
+    pieces.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    at += stored.byteLength;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  // Spaces at the end of the header align the data to 8 bytes.
+  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
+  json.copy(padded);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  await writeFileAtomic(path, [length, padded, ...pieces]);
+}
+
+interface Header {
+  readonly header: Readonly<Record<string, unknown>>;
+  /** Where the data begins in the file. */
+  readonly start: number;
+  readonly dataBytes: number;
+}
+
+async function readHeader(path: string): Promise<Header> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new UserError(
+      `${path} cannot be read (${messageOf(error)}). Give the path of a .safetensors file.`,
+    );
+  });
+  try {
+    const entry = await file.stat();
+    if (!entry.isFile()) throw new UserError(`${path} is not a file. Give the path of a .safetensors file.`);
+    const { size } = entry;
+    if (size < 8) throw damaged(path, `it has ${size} bytes, fewer than the 8 that give the header's length`);
+    const length = (await file.read(Buffer.alloc(8), 0, 8, 0)).buffer.readBigUInt64LE();
+    const most = Math.min(size - 8, mostHeaderBytes);
+    if (length > BigInt(most))
+      throw damaged(path, `it announces a header of ${length} bytes, at most ${most} are possible`);
+    const bytes = Number(length);
+    const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, 8);
+    return { header: parsed(path, buffer), start: 8 + bytes, dataBytes: size - 8 - bytes };
+  } finally {
+    await file.close();
+  }
+}
+
+function parsed(path: string, bytes: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    return headerSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch {
+    throw damaged(path, 'its header is not a JSON object');
+  }
+}
+
+function readEntry(path: string, name: string, value: unknown): Entry {
+  const entry = entrySchema.safeParse(value);
+  if (!entry.success) throw damaged(path, `the entry of tensor ${name} is not dtype, shape and data_offsets`);
+  const { dtype, shape, data_offsets } = entry.data;
+  const [from, to] = data_offsets;
+  const bytes = Object.hasOwn(typeBytes, dtype) ? typeBytes[dtype] : undefined;
+  if (bytes === undefined)
+    throw damaged(path, `tensor ${name} has type ${dtype}, expected ${Object.keys(typeBytes).join(', ')}`);
+  const needed = bytes * sizeOf(shape);
+  if (!Number.isSafeInteger(needed) || to - from !== needed)
+    throw damaged(
+      path,
+      `tensor ${name} ([${shape.join(', ')}] of ${dtype}) has ${to - from} bytes, expected ${needed}`,
+    );
+  return { name, dtype, shape, from, to };
+}
+
+/** Tensors follow each other without gap or overlap, and the data ends with the last one. */
+function requireWhole(path: string, entries: readonly Entry[], dataBytes: number): void {
+  let end = 0;
+  let before = 'the header';
+  for (const { name, from, to } of entries.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from < end) throw damaged(path, `tensors ${before} and ${name} share bytes ${from} to ${end - 1}`);
+    if (from > end) throw damaged(path, `bytes ${end} to ${from - 1} before tensor ${name} belong to none`);
+    [end, before] = [to, name];
+  }
+  if (end > dataBytes)
+    throw damaged(path, `its tensors take ${end} bytes but only ${dataBytes} are there: it is cut short`);
+  if (end < dataBytes) throw damaged(path, `${dataBytes - end} bytes after the last tensor belong to none`);
+}
+
+function isFloat(dtype: string): dtype is keyof typeof bytesPer {
+  return Object.hasOwn(bytesPer, dtype);
+}
+
+function damaged(path: string, what: string): UserError {
+  return new UserError(`${path} is no sound .safetensors file: ${what}. Fetch or write it again.`);
+}
