@@ -1,0 +1,152 @@
+// From where does a run go on? The newest training checkpoint that is whole: all the state there is, in one file.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
+import { readTensors } from '../checkpoints/stored.js';
+import type { HostTensors, Shapes } from '../engine/tensors.js';
+import { UserError } from '../errors.js';
+import { isCode, writing } from '../files/disk.js';
+import type { Run } from './runFolder.js';
+
+export interface Checkpoint {
+  readonly path: string;
+  /** Number of steps done. */
+  readonly step: number;
+  readonly state: HostTensors;
+}
+
+const format = 'exithead-checkpoint';
+const version = '1';
+/** How many checkpoints a run keeps: should the newest be damaged, the one before it still serves. */
+const kept = 2;
+
+/**
+ * Writes checkpoints/step-<n>.safetensors whole or not at all, then removes older ones.
+ * @param state layout of training/state.ts; its `step` is the number of steps done
+ * @throws UserError if it cannot be written; the checkpoints before it are still there
+ */
+export async function saveCheckpoint(run: Run, state: HostTensors): Promise<Checkpoint> {
+  const step = stepOf(state);
+  const path = checkpointPath(run, step);
+  await writing(run.checkpoints, () => mkdir(run.checkpoints, { recursive: true }));
+  await writeSafetensors(path, state, {
+    metadata: { format, version, step: String(step), config: run.configHash, digest: digestOf(state) },
+  });
+  const others = (await stepsIn(run)).filter((n) => n !== step);
+  // What lies ahead stems from a session that this one has replaced.
+  const older = others.filter((n) => n < step);
+  const keep = new Set(older.slice(0, kept - 1));
+  for (const n of others) if (!keep.has(n)) await rm(checkpointPath(run, n), { force: true });
+  return { path, step, state };
+}
+
+/**
+ * The newest checkpoint of a run that is whole, if it has any.
+ * @param shapes of the state that the run is about to train
+ * @param warn hears about every damaged one that is passed over
+ * @throws UserError if it belongs to another config or model, or if all checkpoints are damaged
+ */
+export async function latestCheckpoint(
+  run: Run,
+  shapes: Shapes,
+  warn: (message: string) => void,
+): Promise<Checkpoint | undefined> {
+  const damages: string[] = [];
+  for (const step of await stepsIn(run)) {
+    const path = checkpointPath(run, step);
+    const file = await open(path, step);
+    if ('damage' in file) {
+      damages.push(file.damage);
+      continue;
+    }
+    requireSameRun(run, path, file, shapes);
+    for (const damage of damages) warn(`${damage} Going on from ${path}.`);
+    return { path, step, state: file.state };
+  }
+  if (damages.length === 0) return undefined;
+  throw new UserError(
+    `no checkpoint in ${run.checkpoints} can be read:\n${damages.map((text) => `  ${text}`).join('\n')}\n` +
+      'Restore one from a backup, or start a new run.',
+  );
+}
+
+interface CheckpointFile {
+  readonly state: HostTensors;
+  readonly config: string | undefined;
+}
+
+/** What is in the file, or what is wrong with it. */
+async function open(path: string, step: number): Promise<CheckpointFile | { readonly damage: string }> {
+  try {
+    const { tensors, metadata } = await openSafetensors(path);
+    if (metadata['format'] !== format)
+      return {
+        damage: `${path} is no training checkpoint of exithead: its metadata has no format "${format}".`,
+      };
+    if (metadata['version'] !== version)
+      return {
+        damage: `${path} has version ${metadata['version']}; this exithead reads version ${version}.`,
+      };
+    const state = await readTensors(tensors);
+    if (metadata['digest'] !== digestOf(state) || stepOf(state) !== step)
+      return { damage: `${path} is damaged: its tensors are not those that were written.` };
+    return { state, config: metadata['config'] };
+  } catch (error) {
+    if (error instanceof UserError) return { damage: error.message };
+    throw error;
+  }
+}
+
+function requireSameRun(run: Run, path: string, { state, config }: CheckpointFile, shapes: Shapes): void {
+  if (config !== run.configHash)
+    throw new UserError(
+      `${run.config} has changed since ${path} was written, so the run cannot go on as it began. ` +
+        'Undo the change, or start a new run with the new config.',
+    );
+  const wanted = Object.entries(shapes).map(([name, shape]) => `${name} [${shape.join(', ')}]`);
+  const found = new Set(Object.entries(state).map(([name, { shape }]) => `${name} [${shape.join(', ')}]`));
+  const missing = wanted.find((entry) => !found.has(entry));
+  if (missing !== undefined || found.size !== wanted.length)
+    throw new UserError(
+      `${path} holds another state than this run trains: ${found.size} tensors, expected ${wanted.length}` +
+        `${missing === undefined ? '' : `, among them ${missing}`}. ` +
+        'Resume with the backbone and the version of exithead that the run began with.',
+    );
+}
+
+function stepOf(state: HostTensors): number {
+  const step = state['step']?.data[0];
+  if (step === undefined) throw new Error('a training state without its step');
+  return step;
+}
+
+/** Where the checkpoint of a step is kept. */
+export function checkpointPath(run: Run, step: number): string {
+  return join(run.checkpoints, `step-${step}.safetensors`);
+}
+
+/** Steps of all checkpoints, newest first. */
+async function stepsIn(run: Run): Promise<number[]> {
+  let names: string[];
+  try {
+    names = await readdir(run.checkpoints);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+  return names
+    .flatMap((name) => /^step-(\d{1,15})\.safetensors$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+/** SHA-256 of all numbers, in the order of their names: the format itself has no checksum. */
+function digestOf(state: HostTensors): string {
+  const hash = createHash('sha256');
+  for (const [name, { shape, data }] of Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name} [${shape.join()}] `);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
+}
