@@ -186,7 +186,7 @@ export const profileSection = z
       .default(2000)
       .describe('noisy held-out images that every exit is measured on'),
     batch: count(65536).default(64).describe('images at once'),
-    bins: count(1000).default(20).describe('stretches of time, equal in log-SNR'),
+    bins: count(1000).default(20).describe('stretches of native t, equally long; the table gives their log-SNR'),
   })
   .prefault({})
   .describe('the error table');

@@ -103,7 +103,15 @@ describe('the knapsack', () => {
     );
   });
   it('takes the cheapest of equals', () => {
-    const equal = { cost: [5, 3, 4], loss: [[1, 1, 1], [2, 2, 2]], budget: 100, monotone: false }; // prettier-ignore
+    const equal = {
+      cost: [5, 3, 4],
+      loss: [
+        [1, 1, 1],
+        [2, 2, 2],
+      ],
+      budget: 100,
+      monotone: false,
+    };
     expect(solveKnapsack(equal)).toEqual([1, 1]);
   });
   it('says that nothing fits', () => {

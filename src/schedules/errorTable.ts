@@ -1,0 +1,121 @@
+// How wrong is every exit at every time? The error table and its file.
+import { z } from 'zod';
+import { headKinds } from '../exits/heads.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { timeBinSchema } from './timeBins.js';
+
+export const measuredExitSchema = z.object({
+  exit: z.int().min(1).max(1000).describe('leave after this block, counted from 1'),
+  kind: z.enum([...headKinds, 'backbone']).describe('kind of head; `backbone` is exit L, the whole model'),
+  macs: z.int().positive().describe('multiply-adds of one sample up to and with this head'),
+});
+
+/** An exit as a schedule sees it. */
+export type MeasuredExit = Readonly<z.output<typeof measuredExitSchema>>;
+
+/** Exits ascend, the last and only the last is the backbone. */
+export const measuredExitsSchema = z
+  .array(measuredExitSchema)
+  .min(1)
+  .max(1000)
+  .superRefine((exits, context) => {
+    exits.forEach(({ exit, kind }, i) => {
+      const isLast = i === exits.length - 1;
+      const before = exits[i - 1];
+      const refuse = (field: string, message: string): void =>
+        context.addIssue({ code: 'custom', path: [i, field], message });
+      if (before && exit <= before.exit)
+        refuse('exit', `exits must ascend, but ${exit} follows ${before.exit}`);
+      if (isLast && kind !== 'backbone') refuse('kind', 'the last exit must be the backbone itself');
+      if (!isLast && kind === 'backbone') refuse('kind', 'only the last exit can be the backbone itself');
+    });
+  });
+
+/** SHA-256 of a set of tensors, as stored beside them. */
+export const fingerprintSchema = z.string().min(1).max(200);
+
+const statisticSchema = (meaning: string): z.ZodType<Statistic> =>
+  z
+    .object({
+      mean: z
+        .array(z.array(z.number().nullable()))
+        .describe('by exit and bin; null where nothing was measured'),
+      standardError: z
+        .array(z.array(z.number().min(0).nullable()))
+        .describe('of the mean, by exit and bin; null where fewer than two samples were measured'),
+    })
+    .describe(meaning);
+
+/** Mean over samples and its standard error, by exit (as in `exits`) and bin; null where too little was measured. */
+export interface Statistic {
+  readonly mean: (number | null)[][];
+  readonly standardError: (number | null)[][];
+}
+
+const errorTableSchema = z
+  .object({
+    format: z.literal('exithead-error-table'),
+    version: z.literal(1),
+    backbone: fingerprintSchema.describe('fingerprint of the backbone that was measured'),
+    heads: fingerprintSchema.describe('fingerprint of the heads that were measured'),
+    steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T; native t is below it'),
+    bins: z.array(timeBinSchema).min(1).max(100_000).describe('from data to noise, without a gap'),
+    exits: measuredExitsSchema,
+    count: z.array(z.int().min(0)).describe('samples by bin; every exit saw all of them'),
+    error: statisticSchema('denoising error, mean over elements of (prediction - noise)^2'),
+    excess: statisticSchema('mean over elements of (prediction - prediction of the backbone)^2'),
+    rise: statisticSchema('denoising error less that of the backbone on the same sample'),
+  })
+  .superRefine((table, context) => {
+    const refuse = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    const { bins, steps, count, exits } = table;
+    bins.forEach(({ from, to }, i) => {
+      const expected = bins[i - 1]?.to ?? 0;
+      if (from !== expected) refuse(['bins', i, 'from'], `is ${from}, expected ${expected}`);
+      if (to <= from) refuse(['bins', i, 'to'], `is ${to}, expected more than ${from}`);
+    });
+    const end = bins.at(-1)?.to;
+    if (end !== steps) refuse(['bins'], `end at ${end}, expected the ${steps} of steps`);
+    if (count.length !== bins.length)
+      refuse(['count'], `has ${count.length} entries for ${bins.length} bins`);
+    for (const name of ['error', 'excess', 'rise'] as const)
+      for (const part of ['mean', 'standardError'] as const) {
+        const rows = table[name][part];
+        const needed = part === 'mean' ? 1 : 2;
+        if (rows.length !== exits.length)
+          refuse([name, part], `has ${rows.length} rows for ${exits.length} exits`);
+        rows.forEach((row, i) => {
+          if (row.length !== bins.length)
+            return refuse([name, part, i], `has ${row.length} entries for ${bins.length} bins`);
+          row.forEach((value, bin) => {
+            const samples = count[bin] ?? 0;
+            if ((value === null) !== samples < needed)
+              refuse([name, part, i, bin], `is ${value}, which does not fit ${samples} samples`);
+            if (part === 'mean' && name !== 'rise' && value !== null && value < 0)
+              refuse([name, part, i, bin], `is ${value}, expected a mean of squares`);
+          });
+        });
+      }
+    if (table.excess.mean.at(-1)?.some((value) => value !== null && value !== 0))
+      refuse(['excess', 'mean', exits.length - 1], 'must be 0: the backbone does not differ from itself');
+  });
+
+export type ErrorTable = Readonly<z.output<typeof errorTableSchema>>;
+
+export const errorTableFormat: JsonFormat<ErrorTable> = {
+  name: 'exithead-error-table',
+  version: 1,
+  schema: errorTableSchema,
+  noun: 'an error table',
+  remedy: 'Give the error-table.json that `exithead profile` writes.',
+};
+
+/** @throws UserError naming the file and what is wrong in it */
+export function readErrorTable(path: string): Promise<ErrorTable> {
+  return readJsonFile(path, errorTableFormat);
+}
+
+export function writeErrorTable(path: string, table: ErrorTable): Promise<void> {
+  return writeJsonFile(path, errorTableFormat, table);
+}

@@ -1,0 +1,107 @@
+// How is one of the project's JSON files read, checked and refused? All carry `format` and `version`.
+import { readFile, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { messageOf, UserError } from '../errors.js';
+import { writeFileAtomic } from '../files/write.js';
+
+/** A kind of JSON file. */
+export interface JsonFormat<T> {
+  /** Value of `format` in the file. */
+  readonly name: string;
+  /** Value of `version` in the file. */
+  readonly version: number;
+  readonly schema: z.ZodType<T>;
+  /** What the file is, for messages: 'a schedule'. */
+  readonly noun: string;
+  /** How the user gets a good one. */
+  readonly remedy: string;
+}
+
+/** Larger files are none of ours: reading one would only fill the memory. */
+const mostBytes = 64 * 2 ** 20;
+const mostProblems = 12;
+
+/**
+ * Reads and checks a file; nothing in it is trusted.
+ * @throws UserError naming the file, what is wrong in it and how to get a good one
+ */
+export async function readJsonFile<T>(path: string, format: JsonFormat<T>): Promise<T> {
+  const text = await textOf(path, format.noun, format.remedy);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path} is not JSON (${messageOf(error)}). ${format.remedy}`);
+  }
+  return checked(json, path, format);
+}
+
+/** Checks a value against its format. @param path where it comes from, for messages */
+export function checked<T>(json: unknown, path: string, format: JsonFormat<T>): T {
+  const { name, version, noun, remedy, schema } = format;
+  const head = z.object({ format: z.unknown(), version: z.unknown() }).partial().safeParse(json);
+  const found = head.success ? head.data : {};
+  if (found.format !== name)
+    throw new UserError(
+      `${path} is not ${noun}: its format is ${shown(found.format)}, expected "${name}". ${remedy}`,
+    );
+  if (found.version !== version)
+    throw new UserError(
+      `${path} is ${noun} of version ${shown(found.version)}, and this exithead reads version ${version}. ` +
+        `Install the version of exithead that wrote it, or write it anew. ${remedy}`,
+    );
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${path} is ${noun} with mistakes:\n${problems(parsed.error)}\n${remedy}`);
+}
+
+/** Checks the value, then writes it as one whole file. */
+export async function writeJsonFile<T>(path: string, format: JsonFormat<T>, value: T): Promise<void> {
+  const result = format.schema.safeParse(value);
+  if (!result.success) throw new Error(`made ${format.noun} with mistakes:\n${problems(result.error)}`);
+  await writeFileAtomic(path, jsonText(result.data));
+}
+
+/** Indented, but a list of plain values stays on one line, so that a person can read and compare files. */
+export function jsonText(value: unknown): string {
+  return `${indented(value, '')}\n`;
+}
+
+function indented(value: unknown, margin: string): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const inner = `${margin}  `;
+  const lines = (items: readonly string[]): string => `\n${inner}${items.join(`,\n${inner}`)}\n${margin}`;
+  if (!Array.isArray(value)) {
+    const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+    if (entries.length === 0) return '{}';
+    return `{${lines(entries.map(([key, item]) => `${JSON.stringify(key)}: ${indented(item, inner)}`))}}`;
+  }
+  const items = value.map((item) => indented(item, inner));
+  const isFlat = value.every((item) => typeof item !== 'object' || item === null);
+  return isFlat ? `[${items.join(', ')}]` : `[${lines(items)}]`;
+}
+
+async function textOf(path: string, noun: string, remedy: string): Promise<string> {
+  try {
+    const entry = await stat(path);
+    // A pipe would wait for ever.
+    if (!entry.isFile()) throw new UserError(`${path} is not a file, expected ${noun}. ${remedy}`);
+    if (entry.size > mostBytes)
+      throw new UserError(`${path} has ${entry.size} bytes; ${noun} has at most ${mostBytes}. ${remedy}`);
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`cannot read ${path}, expected ${noun} (${messageOf(error)}). ${remedy}`);
+  }
+}
+
+function problems(error: z.ZodError): string {
+  const lines = error.issues.map(({ path, message }) => `  ${path.join('.') || 'file'}: ${message}`);
+  const more = lines.length > mostProblems ? [`  and ${lines.length - mostProblems} more`] : [];
+  return [...lines.slice(0, mostProblems), ...more].join('\n');
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? 'missing' : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}

@@ -1,0 +1,95 @@
+// How is an error table measured? One sample at a time, in memory that does not grow.
+import { UserError } from '../errors.js';
+import type { ErrorTable, MeasuredExit, Statistic } from './errorTable.js';
+import { moments, type Moments } from './moments.js';
+import { binName, binOf, type TimeBin } from './timeBins.js';
+
+/** What one exit did on one sample. Means over the elements of epsilon; channels of a learned variance do not count. */
+export interface SampleErrors {
+  /** (prediction - noise)^2 */
+  readonly squaredToNoise: number;
+  /** (prediction - prediction of the backbone)^2; 0 for the backbone itself */
+  readonly squaredToFull: number;
+}
+
+/** What is measured: all of an error table but its numbers. */
+export type Measurement = Pick<ErrorTable, 'backbone' | 'heads'> & {
+  readonly bins: readonly TimeBin[];
+  /** Ascending; the last is the backbone. */
+  readonly exits: readonly MeasuredExit[];
+};
+
+export interface Accumulator {
+  /**
+   * Adds one sample.
+   * @param t native time
+   * @param perExit in the order of `exits`
+   * @throws UserError naming exit and bin if a number is not finite; nothing is added then
+   */
+  add(t: number, perExit: readonly SampleErrors[]): void;
+  /** The table of what was added so far. */
+  table(): ErrorTable;
+}
+
+/** Starts a measurement. */
+export function accumulator({ backbone, heads, bins, exits }: Measurement): Accumulator {
+  const cells = (): Moments => moments(exits.length * bins.length);
+  const [error, excess, rise] = [cells(), cells(), cells()];
+  const last = exits.length - 1;
+  return {
+    add(t, perExit) {
+      const bin = binOf(bins, t);
+      const full = perExit[last];
+      if (perExit.length !== exits.length || !full)
+        throw new RangeError(`got errors of ${perExit.length} exits, expected ${exits.length}`);
+      if (full.squaredToFull !== 0) throw new RangeError('the backbone differs from itself');
+      exits.forEach(({ exit }, i) => requireFinite(perExit[i], `exit ${exit} at ${nameOf(bins, bin)}`));
+      perExit.forEach(({ squaredToNoise, squaredToFull }, i) => {
+        const cell = i * bins.length + bin;
+        error.add(cell, squaredToNoise);
+        excess.add(cell, squaredToFull);
+        rise.add(cell, squaredToNoise - full.squaredToNoise);
+      });
+    },
+    table() {
+      const statistic = (of: Moments): Statistic => ({
+        mean: rows(exits.length, bins.length, (cell) => of.mean(cell)),
+        standardError: rows(exits.length, bins.length, (cell) => of.standardError(cell)),
+      });
+      return {
+        format: 'exithead-error-table',
+        version: 1,
+        backbone,
+        heads,
+        steps: bins.at(-1)?.to ?? 0,
+        bins: [...bins],
+        exits: [...exits],
+        count: bins.map((_, bin) => error.count(bin)),
+        error: statistic(error),
+        excess: statistic(excess),
+        rise: statistic(rise),
+      };
+    },
+  };
+}
+
+function rows(exits: number, bins: number, value: (cell: number) => number | null): (number | null)[][] {
+  return Array.from({ length: exits }, (_, i) =>
+    Array.from({ length: bins }, (_, bin) => value(i * bins + bin)),
+  );
+}
+
+function nameOf(bins: readonly TimeBin[], index: number): string {
+  const bin = bins[index];
+  return bin ? `bin ${index} (${binName(bin)})` : `bin ${index}`;
+}
+
+function requireFinite(errors: SampleErrors | undefined, place: string): void {
+  const { squaredToNoise = NaN, squaredToFull = NaN } = errors ?? {};
+  if (Number.isFinite(squaredToNoise) && Number.isFinite(squaredToFull)) return;
+  throw new UserError(
+    `${place} predicts numbers that are not finite (squared error ${squaredToNoise} to the noise, ` +
+      `${squaredToFull} to full depth). Its training diverged: train the heads again with a lower ` +
+      'optimizer.lr, or profile an earlier checkpoint.',
+  );
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { UserError } from '../../src/errors.js';
+import { depthOf, exitAt, readSchedule, writeSchedule } from '../../src/schedules/schedule.js';
+import { solveSchedule } from '../../src/schedules/solve.js';
+import { scratch } from '../scratch.js';
+import { exits, madeTable } from './tables.js';
+
+const { path, put } = scratch();
+const schedule = solveSchedule({ table: madeTable(), timesteps: [900, 600, 300, 0] }, 1.5);
+
+describe('a schedule', () => {
+  it('runs at its own timesteps the exits it lists', () => {
+    expect(schedule.timesteps.map((t) => exitAt(schedule, t))).toEqual(schedule.exits);
+  });
+  it('runs elsewhere the exit of the nearest timestep, half-way that of the one nearer data', () => {
+    const made = { ...schedule, timesteps: [900, 600, 300, 0], exits: [1, 2, 4, 1] };
+    expect([999, 751, 750, 749, 450, 151, 150, 149].map((t) => exitAt(made, t))).toEqual([
+      1, 1, 2, 2, 4, 4, 1, 1,
+    ]);
+    expect(() => exitAt(made, NaN)).toThrow(RangeError);
+  });
+  it('counts its depth in multiply-adds, heads included', () => {
+    expect(depthOf([...exits], [1, 2, 4, 4])).toBeCloseTo((30 + 55 + 200) / 400, 12);
+  });
+  it('gives back what was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 1, max: 3.3, noNaN: true }),
+        fc.boolean(),
+        async (speedup, monotone) => {
+          const options = { table: madeTable(), timesteps: [999.5, 333.25, 1], monotone };
+          const made = solveSchedule(options, speedup);
+          await writeSchedule(path('schedule.json'), made);
+          expect(await readSchedule(path('schedule.json'))).toEqual(made);
+        },
+      ),
+      { numRuns: 20, seed: 6 },
+    );
+  });
+  it.each([
+    [
+      'an exit without a head',
+      { ...schedule, exits: [3, 4, 4, 4] },
+      /exits\.0: is 3, which has no head; the exits are 1, 2, 4/,
+    ],
+    ['an exit out of range', { ...schedule, exits: [1e9, 4, 4, 4] }, /exits\.0/],
+    ['too few exits', { ...schedule, exits: [4] }, /exits: has 1 entries for 4 timesteps/],
+    ['too many weights', { ...schedule, weights: [1, 1, 1, 1, 1] }, /weights: has 5 entries/],
+    ['timesteps that ascend', { ...schedule, timesteps: [0, 300, 600, 900] }, /is 300 after 0/],
+    ['a timestep twice', { ...schedule, timesteps: [900, 900, 300, 0] }, /is 900 after 900/],
+    [
+      'a timestep beyond the steps',
+      { ...schedule, timesteps: [1000, 600, 300, 0] },
+      /expected less than the 1000 steps/,
+    ],
+    ['no timesteps', { ...schedule, timesteps: [], exits: [], weights: [] }, /timesteps/],
+    [
+      'numbers that are none',
+      JSON.stringify(schedule).replace('"weights":[1', '"weights":[null'),
+      /weights\.0/,
+    ],
+    [
+      'numbers too large for a double',
+      JSON.stringify(schedule).replace('"weights":[1', '"weights":[1e999'),
+      /weights\.0/,
+    ],
+    [
+      'a prediction for other exits',
+      { ...schedule, exits: [4, 4, 4, 4] },
+      /depthUsed: is .* but these exits use 1/,
+    ],
+    ['an error table', madeTable(), /is not a schedule/],
+  ])('refuses %s', async (_, content, message) => {
+    const file = put('bad.json', content);
+    await expect(readSchedule(file)).rejects.toThrow(UserError);
+    await expect(readSchedule(file)).rejects.toThrow(message);
+    await expect(readSchedule(file)).rejects.toThrow(
+      'Give the schedule.json that `exithead schedule` writes.',
+    );
+  });
+});
