@@ -1,0 +1,171 @@
+// What does a sampler load? The bundle folder: bundle.json, schedule.json, heads.safetensors and a README.
+import { realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import type { BackboneSpec } from '../backbones/backbone.js';
+import { specJson } from '../backbones/spec.js';
+import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
+import type { HostTensors, Weights } from '../engine/tensors.js';
+import { headShapes, type HeadPlan } from '../exits/heads.js';
+import { UserError } from '../errors.js';
+import { writeFileAtomic, writeFolderAtomic } from '../files/write.js';
+import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
+import { readSchedule, writeSchedule, type Schedule } from '../schedules/schedule.js';
+import {
+  bundleFormat,
+  plansOf,
+  specOf,
+  type BundleDescription,
+  type BundleDiffusion,
+} from './description.js';
+import { bundleReadme } from './readme.js';
+
+/** The backbone that a bundle belongs to; its weights are elsewhere. */
+export interface BundleBackbone {
+  readonly spec: BackboneSpec;
+  /** Where its weights came from: a path or a published name. */
+  readonly source: string;
+  readonly fingerprint: string;
+}
+
+interface Contents<Tensors> {
+  readonly backbone: BundleBackbone;
+  readonly diffusion: BundleDiffusion;
+  /** Ascending exits; the schedule was solved for these. */
+  readonly plans: readonly HeadPlan[];
+  /** Weights of the heads, under the names of exits/heads.ts. */
+  readonly heads: Tensors;
+  readonly schedule: Schedule;
+}
+
+/** What goes into a bundle. */
+export type BundleContents = Contents<HostTensors>;
+
+/** What comes out of one: weights stay in their file. */
+export type Bundle = Contents<Weights>;
+
+/**
+ * Writes the whole folder or nothing.
+ * @throws UserError if the parts do not belong together, or the folder cannot be written
+ */
+export async function writeBundle(path: string, contents: BundleContents): Promise<void> {
+  const { heads, schedule } = contents;
+  const description = describe(contents);
+  requireTogether(description, contents, path);
+  await writeFolderAtomic(path, async (folder) => {
+    await writeJsonFile(join(folder, descriptionFile), bundleFormat, description);
+    await writeSchedule(join(folder, description.schedule), schedule);
+    await writeSafetensors(join(folder, description.headsFile), heads, {
+      metadata: { format: 'pt', backbone: schedule.backbone, fingerprint: schedule.heads },
+    });
+    await writeFileAtomic(join(folder, 'README.md'), bundleReadme(description, schedule));
+  });
+}
+
+/**
+ * Reads a bundle and checks all of it; files outside the folder are never opened. The weights stay in their file.
+ * @throws UserError naming the file, what is wrong in it and what to do
+ */
+export async function readBundle(path: string): Promise<Bundle> {
+  const file = join(path, descriptionFile);
+  const description = await readJsonFile(await inside(path, descriptionFile), bundleFormat);
+  const schedule = await readSchedule(await inside(path, description.schedule));
+  const { tensors } = await openSafetensors(await inside(path, description.headsFile));
+  const spec = specOf(description, file);
+  const { source, fingerprint } = description.backbone;
+  const bundle: Bundle = {
+    backbone: { spec, source, fingerprint },
+    diffusion: description.diffusion,
+    plans: plansOf(spec, description, file),
+    heads: tensors,
+    schedule,
+  };
+  requireTogether(description, bundle, path);
+  return bundle;
+}
+
+const descriptionFile = 'bundle.json';
+
+function describe({ backbone, diffusion, plans, schedule }: BundleContents): BundleDescription {
+  const { spec, source, fingerprint } = backbone;
+  const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
+  const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
+  );
+  return {
+    format: 'exithead-bundle',
+    version: 1,
+    backbone: {
+      family: spec.family,
+      size: spec.size,
+      source,
+      fingerprint,
+      spec: Object.fromEntries(options),
+    },
+    diffusion,
+    heads: plans.map((plan) => ({ ...plan, macs: macsAt.get(plan.exit) ?? 0 })),
+    fullMacs: macsAt.get(spec.depth) ?? 0,
+    headsFingerprint: schedule.heads,
+    headsFile: 'heads.safetensors',
+    schedule: 'schedule.json',
+  };
+}
+
+/** The heads, the schedule and the backbone must be of one make. */
+function requireTogether(
+  description: BundleDescription,
+  { backbone, diffusion, plans, heads, schedule }: Contents<Weights>,
+  path: string,
+): void {
+  const { spec } = backbone;
+  const listed = [
+    ...description.heads.map(({ exit, kind, macs }) => ({ exit, kind, macs })),
+    { exit: spec.depth, kind: 'backbone', macs: description.fullMacs },
+  ];
+  const named = (exits: readonly { exit: number; kind: string; macs: number }[]): string =>
+    exits.map(({ exit, kind, macs }) => `${exit} (${kind}, ${macs} multiply-adds)`).join(', ');
+  const rules: readonly (readonly [string, unknown, unknown])[] = [
+    ['the backbone that the schedule is for', schedule.backbone, backbone.fingerprint],
+    ['the heads that the schedule is for', schedule.heads, description.headsFingerprint],
+    ['the diffusion steps of the schedule', schedule.steps, diffusion.steps],
+    ['the diffusion steps of the backbone', spec.timeSteps, diffusion.steps],
+    ['the exits of the schedule', named(schedule.available), named(listed)],
+    ...weightRules(spec, plans, heads),
+  ];
+  const problems = rules.flatMap(([what, found, expected]) =>
+    found === expected ? [] : [`  ${what}: found ${String(found)}, expected ${String(expected)}`],
+  );
+  if (problems.length > 0)
+    throw new UserError(
+      `${path}: the parts of this bundle do not belong together:\n${problems.slice(0, 12).join('\n')}\n` +
+        'Profile the heads, solve for a schedule and export again.',
+    );
+}
+
+/** Every weight of the heads there, with its shape, and no other. */
+function weightRules(
+  spec: BackboneSpec,
+  plans: readonly HeadPlan[],
+  heads: Weights,
+): (readonly [string, string, string])[] {
+  const expected = new Map(plans.flatMap((plan) => Object.entries(headShapes(spec, plan))));
+  const found = new Map(Object.entries(heads).map(([name, { shape }]) => [name, shape]));
+  const shown = (shape: readonly number[] | undefined): string => (shape ? `[${shape.join(', ')}]` : 'none');
+  return [...new Set([...expected.keys(), ...found.keys()])].map(
+    (name) => [`weight ${name}`, shown(found.get(name)), shown(expected.get(name))] as const,
+  );
+}
+
+/**
+ * The real path of a file in the folder.
+ * @throws UserError if it is missing, or a link leads out of the folder
+ */
+async function inside(folder: string, name: string): Promise<string> {
+  const file = join(folder, name);
+  const [root, target] = await Promise.all([realpath(folder), realpath(file)]).catch(() => {
+    throw new UserError(`${file} is missing. ${bundleFormat.remedy}`);
+  });
+  if (target.startsWith(root + sep)) return target;
+  throw new UserError(
+    `${file} is a link to ${target}, outside the bundle. Put the file itself there, or ${bundleFormat.remedy.toLowerCase()}`,
+  );
+}

@@ -1,0 +1,138 @@
+// What does bundle.json say? Its schema, and its reading and writing.
+import { z } from 'zod';
+import type { BackboneSpec } from '../backbones/backbone.js';
+import { readSpec } from '../backbones/spec.js';
+import { checkedPlans, headKinds, type HeadPlan } from '../exits/heads.js';
+import { unreachable, UserError } from '../errors.js';
+import { fingerprintSchema } from '../schedules/errorTable.js';
+import type { JsonFormat } from '../schedules/jsonFile.js';
+
+/** A file of the bundle: a path with / that stays inside the folder. */
+const innerPathSchema = z
+  .string()
+  .regex(
+    /^(?!\.{1,2}(\/|$))[\w.-]+(\/(?!\.{1,2}(\/|$))[\w.-]+)*$/,
+    'must be a path inside the bundle, such as heads.safetensors',
+  );
+
+const headSchema = z.object({
+  exit: z.int().min(1).max(1000).describe('leave after this block, counted from 1'),
+  kind: z.enum(headKinds).describe('what stands between the block and the prediction'),
+  bottleneck: z.int().min(1).max(65536).optional().describe('width of an adapter; adapters alone have it'),
+  macs: z.int().positive().describe('multiply-adds of one sample up to and with this head'),
+});
+
+const diffusionSchema = z.object({
+  prediction: z.literal('epsilon').describe('what the model predicts'),
+  betas: z.literal('linear').describe('betas grow linearly from betaStart to betaEnd, both included'),
+  betaStart: z.number().gt(0).lt(1),
+  betaEnd: z.number().gt(0).lt(1),
+  steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T'),
+  timeAxis: z.literal('discrete').describe('native t is a whole number 0..T-1, 0 the least noisy'),
+  guidance: z.number().min(0).describe('classifier-free guidance scale to sample with; 1 is unguided'),
+});
+
+/** How the backbone was trained to denoise, and the guidance to sample with. */
+export type BundleDiffusion = Readonly<z.output<typeof diffusionSchema>>;
+
+const descriptionSchema = z
+  .object({
+    format: z.literal('exithead-bundle'),
+    version: z.literal(1),
+    backbone: z.object({
+      family: z.literal('dit'),
+      size: z.string().max(200).describe('such as DiT-XL/2'),
+      source: z.string().max(4096).describe('where its weights came from; they are not in the bundle'),
+      fingerprint: fingerprintSchema.describe('the backbone given when sampling must have the same'),
+      spec: z
+        .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+        .describe('options of the official model class, as in config.json'),
+    }),
+    diffusion: diffusionSchema,
+    heads: z.array(headSchema).max(1000).describe('ascending exits'),
+    fullMacs: z.int().positive().describe('multiply-adds of one sample through the whole backbone'),
+    headsFingerprint: fingerprintSchema.describe('the schedule was solved for heads of this fingerprint'),
+    headsFile: innerPathSchema.describe(
+      'safetensors with exits.<exit>.<part>.<name>, linear layers [out, in]',
+    ),
+    schedule: innerPathSchema.describe('schedule.json: which exit each native t runs'),
+  })
+  .superRefine(({ heads, diffusion }, context) => {
+    const refuse = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    if (diffusion.betaStart > diffusion.betaEnd)
+      refuse(['diffusion', 'betaEnd'], `is ${diffusion.betaEnd}, less than betaStart`);
+    heads.forEach(({ kind, bottleneck }, i) => {
+      if ((kind === 'adapter') !== (bottleneck !== undefined))
+        refuse(['heads', i, 'bottleneck'], kind === 'adapter' ? 'is missing' : `does not go with ${kind}`);
+    });
+  });
+
+export type BundleDescription = Readonly<z.output<typeof descriptionSchema>>;
+
+export const bundleFormat: JsonFormat<BundleDescription> = {
+  name: 'exithead-bundle',
+  version: 1,
+  schema: descriptionSchema,
+  noun: 'a bundle description',
+  remedy: 'Give a folder that `exithead export` writes.',
+};
+
+/**
+ * Plans of the heads that bundle.json lists.
+ * @param path of bundle.json, for messages
+ * @throws UserError if they do not fit the backbone
+ */
+export function plansOf(spec: BackboneSpec, { heads }: BundleDescription, path: string): readonly HeadPlan[] {
+  const plans = heads.map(({ exit, kind, bottleneck }) => planOf(exit, kind, bottleneck));
+  try {
+    return checkedPlans(spec, plans);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${path}: ${error.message}. ${bundleFormat.remedy}`);
+  }
+}
+
+function planOf(exit: number, kind: HeadPlan['kind'], bottleneck: number | undefined): HeadPlan {
+  switch (kind) {
+    case 'adapter':
+      if (bottleneck === undefined) throw new Error(`the adapter at exit ${exit} has no bottleneck`);
+      return { exit, kind, bottleneck };
+    case 'shared':
+    case 'linear':
+    case 'block':
+      return { exit, kind };
+    default:
+      return unreachable(kind);
+  }
+}
+
+/**
+ * The backbone that bundle.json describes.
+ * @param path of bundle.json, for messages
+ * @throws UserError if there is no such backbone, or it does not go with the diffusion settings
+ */
+export function specOf({ backbone, diffusion }: BundleDescription, path: string): BackboneSpec {
+  const spec = readSpec(backbone.spec, path);
+  if (spec.timeSteps !== diffusion.steps)
+    throw new UserError(
+      `${path}: the backbone knows ${spec.timeSteps} diffusion steps, but diffusion.steps is ${diffusion.steps}. ` +
+        bundleFormat.remedy,
+    );
+  return spec;
+}
+
+/**
+ * Heads and schedules work with the backbone that they were made for alone.
+ * @param expected fingerprint of that backbone
+ * @param found fingerprint of the backbone at hand
+ * @param what belongs to `expected`, for the message: 'the bundle out/bundle'
+ * @throws UserError if they differ
+ */
+export function requireSameBackbone(expected: string, found: string, what: string): void {
+  if (expected === found) return;
+  throw new UserError(
+    `${what} was made for the backbone with fingerprint ${expected}, but this backbone has ${found}. ` +
+      'Give the backbone that it was made for, or train and profile heads for this one.',
+  );
+}

@@ -1,0 +1,21 @@
+// What may stand in exithead's JSON files? Their schemas, for readers in other languages.
+import { z } from 'zod';
+import { errorTableFormat } from '../schedules/errorTable.js';
+import type { JsonFormat } from '../schedules/jsonFile.js';
+import { scheduleFormat } from '../schedules/schedule.js';
+import { bundleFormat } from './description.js';
+
+/** A JSON Schema (draft 2020-12). */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/**
+ * The schema of every JSON format by its name and version, such as `exithead-schedule-1`. They describe shapes and
+ * ranges; the readers also check what a schema cannot say, such as that lists fit each other.
+ */
+export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
+  return Object.fromEntries([schemaOf(errorTableFormat), schemaOf(scheduleFormat), schemaOf(bundleFormat)]);
+}
+
+function schemaOf<T>({ name, version, schema }: JsonFormat<T>): [string, JsonSchema] {
+  return [`${name}-${version}`, { title: name, ...z.toJSONSchema(schema) }];
+}

@@ -1,0 +1,101 @@
+// What does the README of a bundle say? Enough to sample with it, here or from another language.
+import type { Schedule } from '../schedules/schedule.js';
+import type { BundleDescription } from './description.js';
+
+/** Markdown for a person who found the folder and nothing else. */
+export function bundleReadme(bundle: BundleDescription, schedule: Schedule): string {
+  const { backbone, diffusion, heads, fullMacs } = bundle;
+  const { predicted, timesteps } = schedule;
+  const share = (macs: number): string => `${percent(macs / fullMacs)} of full depth`;
+  const headRows = heads.map(({ exit, kind, macs }) => `| ${exit} | ${kind} | ${share(macs)} |`);
+  const stretches = stretchesOf(schedule).map(({ exit, from, to, steps }) => {
+    const range = from === to ? `${from}` : `${from} to ${to}`;
+    return `| ${range} | ${steps} | ${exit} |`;
+  });
+  return `# Exit heads for ${plain(backbone.size)}
+
+Made by exithead. With this folder ${plain(backbone.size)} samples faster: where a few blocks are enough it leaves after
+them, through a small trained head; where all are needed it runs them all. The time decides. The backbone's own
+weights are not here and are not changed.
+
+- Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`
+- Expected compute: ${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast, counted in multiply-adds
+- Expected error: a summed excess of ${predicted.excess.toPrecision(3)} (standard error at most ${predicted.excessStandardError.toPrecision(2)}) over ${timesteps.length} steps
+
+## Sample
+
+    exithead sample . -n 16 --solver ddim --steps ${timesteps.length}
+
+## Which exit runs when
+
+From noise to data; exit ${schedule.available.at(-1)?.exit} is the whole backbone.
+
+| native t | steps | exit |
+| --- | --- | --- |
+${stretches.join('\n')}
+
+## Files
+
+- \`bundle.json\`: backbone, diffusion settings, heads. Its JSON schema is in exithead's docs, like that of the schedule.
+- \`${bundle.schedule}\`: \`timesteps\` (native t, from noise to data) and \`exits\` (what each of them runs).
+- \`${bundle.headsFile}\`: weights of the heads, \`exits.<exit>.<part>.<name>\`; linear layers are [out, in].
+
+| exit | head | multiply-adds |
+| --- | --- | --- |
+${headRows.join('\n')}
+
+Every head ends in a last layer of the backbone's shape (\`last\`). An \`adapter\` head first adds
+up(gelu(down(layer_norm(hidden)))) to the tokens; a \`block\` head first runs one more block; a \`shared\` head has no
+weights and uses the backbone's last layer.
+
+## Without exithead
+
+Any language that reads JSON and safetensors can follow the schedule. The exit at a native t is that of the nearest
+timestep; half-way, that of the one nearer data (smaller t). In Python:
+
+\`\`\`python
+import json
+
+bundle = json.load(open("bundle.json"))
+schedule = json.load(open(bundle["schedule"]))
+
+def exit_at(t):
+    steps = zip(schedule["timesteps"], schedule["exits"])
+    return min(steps, key=lambda step: (abs(step[0] - t), step[0]))[1]
+\`\`\`
+
+Run the backbone's first \`exit_at(t)\` blocks, then the head of that exit; at exit ${schedule.available.at(-1)?.exit} the backbone's own last
+layer. Noise: linear betas from ${diffusion.betaStart} to ${diffusion.betaEnd} in ${diffusion.steps} steps. Prediction: ${diffusion.prediction}. Guidance
+scale: ${diffusion.guidance} (1 is unguided).
+`;
+}
+
+interface Stretch {
+  readonly exit: number;
+  from: number;
+  to: number;
+  steps: number;
+}
+
+/** Steps in a row that run the same exit. */
+function stretchesOf({ timesteps, exits }: Schedule): readonly Stretch[] {
+  const stretches: Stretch[] = [];
+  timesteps.forEach((t, i) => {
+    const exit = exits[i] ?? NaN;
+    const current = stretches.at(-1);
+    if (current?.exit === exit) {
+      current.to = t;
+      current.steps++;
+    } else stretches.push({ exit, from: t, to: t, steps: 1 });
+  });
+  return stretches;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/** Text that came with a checkpoint must not become markup. */
+function plain(text: string): string {
+  return text.replaceAll(/[\s`<>[\]|]+/g, ' ').trim();
+}
