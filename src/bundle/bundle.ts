@@ -5,7 +5,8 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { specJson } from '../backbones/spec.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import type { HostTensors, Weights } from '../engine/tensors.js';
-import { headShapes, type HeadPlan } from '../exits/heads.js';
+import type { HeadPlan } from '../exits/heads.js';
+import { weightProblems } from '../exits/headsFile.js';
 import { UserError } from '../errors.js';
 import { writeFileAtomic, writeFolderAtomic } from '../files/write.js';
 import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
@@ -129,30 +130,18 @@ function requireTogether(
     ['the diffusion steps of the schedule', schedule.steps, diffusion.steps],
     ['the diffusion steps of the backbone', spec.timeSteps, diffusion.steps],
     ['the exits of the schedule', named(schedule.available), named(listed)],
-    ...weightRules(spec, plans, heads),
   ];
-  const problems = rules.flatMap(([what, found, expected]) =>
-    found === expected ? [] : [`  ${what}: found ${String(found)}, expected ${String(expected)}`],
-  );
+  const problems = [
+    ...rules.flatMap(([what, found, expected]) =>
+      found === expected ? [] : [`  ${what}: found ${String(found)}, expected ${String(expected)}`],
+    ),
+    ...weightProblems(spec, plans, heads),
+  ];
   if (problems.length > 0)
     throw new UserError(
       `${path}: the parts of this bundle do not belong together:\n${problems.slice(0, 12).join('\n')}\n` +
         'Profile the heads, solve for a schedule and export again.',
     );
-}
-
-/** Every weight of the heads there, with its shape, and no other. */
-function weightRules(
-  spec: BackboneSpec,
-  plans: readonly HeadPlan[],
-  heads: Weights,
-): (readonly [string, string, string])[] {
-  const expected = new Map(plans.flatMap((plan) => Object.entries(headShapes(spec, plan))));
-  const found = new Map(Object.entries(heads).map(([name, { shape }]) => [name, shape]));
-  const shown = (shape: readonly number[] | undefined): string => (shape ? `[${shape.join(', ')}]` : 'none');
-  return [...new Set([...expected.keys(), ...found.keys()])].map(
-    (name) => [`weight ${name}`, shown(found.get(name)), shown(expected.get(name))] as const,
-  );
 }
 
 /**

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { readSpec } from '../backbones/spec.js';
-import { checkedPlans, headKinds, type HeadPlan } from '../exits/heads.js';
-import { unreachable, UserError } from '../errors.js';
+import { checkedPlans, headKinds, headPlan, type HeadPlan } from '../exits/heads.js';
+import { UserError } from '../errors.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 
@@ -84,26 +84,12 @@ export const bundleFormat: JsonFormat<BundleDescription> = {
  * @throws UserError if they do not fit the backbone
  */
 export function plansOf(spec: BackboneSpec, { heads }: BundleDescription, path: string): readonly HeadPlan[] {
-  const plans = heads.map(({ exit, kind, bottleneck }) => planOf(exit, kind, bottleneck));
+  const plans = heads.map(({ exit, kind, bottleneck }) => headPlan(kind, exit, bottleneck));
   try {
     return checkedPlans(spec, plans);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${path}: ${error.message}. ${bundleFormat.remedy}`);
-  }
-}
-
-function planOf(exit: number, kind: HeadPlan['kind'], bottleneck: number | undefined): HeadPlan {
-  switch (kind) {
-    case 'adapter':
-      if (bottleneck === undefined) throw new Error(`the adapter at exit ${exit} has no bottleneck`);
-      return { exit, kind, bottleneck };
-    case 'shared':
-    case 'linear':
-    case 'block':
-      return { exit, kind };
-    default:
-      return unreachable(kind);
   }
 }
 
@@ -120,19 +106,4 @@ export function specOf({ backbone, diffusion }: BundleDescription, path: string)
         bundleFormat.remedy,
     );
   return spec;
-}
-
-/**
- * Heads and schedules work with the backbone that they were made for alone.
- * @param expected fingerprint of that backbone
- * @param found fingerprint of the backbone at hand
- * @param what belongs to `expected`, for the message: 'the bundle out/bundle'
- * @throws UserError if they differ
- */
-export function requireSameBackbone(expected: string, found: string, what: string): void {
-  if (expected === found) return;
-  throw new UserError(
-    `${what} was made for the backbone with fingerprint ${expected}, but this backbone has ${found}. ` +
-      'Give the backbone that it was made for, or train and profile heads for this one.',
-  );
 }

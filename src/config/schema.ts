@@ -60,6 +60,19 @@ const sampleStepsFit: Rule<HasDiffusion & { readonly sample: { readonly steps: n
   broken: ({ sample, diffusion }) => atMostSteps(sample.steps, diffusion.steps),
 };
 
+const gridsAtCheckpoints: Rule<{
+  readonly train: { readonly sampleEvery: number; readonly checkpointEvery: number };
+}> = {
+  keys: [
+    ['train', 'sampleEvery'],
+    ['train', 'checkpointEvery'],
+  ],
+  broken: ({ train: { sampleEvery, checkpointEvery } }) =>
+    sampleEvery % checkpointEvery === 0
+      ? undefined
+      : `found ${sampleEvery}, expected 0 or a multiple of train.checkpointEvery, which is ${checkpointEvery}`,
+};
+
 function atMostSteps(found: number, steps: number): string | undefined {
   return found > steps ? `found ${found}, expected at most diffusion.steps, which is ${steps}` : undefined;
 }
@@ -80,6 +93,7 @@ const pretrainSchema = z.strictObject({
 const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
   betasAscend,
   sampleStepsFit,
+  gridsAtCheckpoints,
   {
     keys: [
       ['backbone', 'patch'],
@@ -136,6 +150,7 @@ const trainSchema = z.strictObject({
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   sampleStepsFit,
+  gridsAtCheckpoints,
   {
     keys: [
       ['schedule', 'steps'],

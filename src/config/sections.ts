@@ -64,10 +64,10 @@ export const backboneNewSection = z
     heads: count(1024).describe('attention heads'),
     mlpRatio: z.number().min(0.25).max(64).default(4).describe('hidden width of the MLP over width'),
     classes: count(1_000_000).describe('number of class labels; the null class of guidance comes on top'),
-    learnSigma: z
-      .boolean()
-      .default(false)
-      .describe('whether it also predicts the variance, in as many channels'),
+    store: z
+      .enum(['F32', 'F16'])
+      .default('F32')
+      .describe('how the finished weights are stored; F16 halves the file and rounds every number'),
   })
   .describe('the backbone to make');
 
@@ -175,7 +175,9 @@ export const trainSection = z
     steps: count(100_000_000).describe('number of steps'),
     logEvery: count(100_000_000).default(10).describe('steps between two lines of metrics'),
     checkpointEvery: count(100_000_000).default(200).describe('steps between two checkpoints'),
-    sampleEvery: from0(100_000_000).default(0).describe('steps between two sample grids; 0 draws none'),
+    sampleEvery: from0(100_000_000)
+      .default(0)
+      .describe('steps between two sample grids, a multiple of checkpointEvery; 0 draws none'),
     keep: count(1000).default(2).describe('checkpoints that stay; older ones are deleted'),
   })
   .describe('how long and how often');
@@ -186,7 +188,9 @@ export const profileSection = z
       .default(2000)
       .describe('noisy held-out images that every exit is measured on'),
     batch: count(65536).default(64).describe('images at once'),
-    bins: count(1000).default(20).describe('stretches of native t, equally long; the table gives their log-SNR'),
+    bins: count(1000)
+      .default(20)
+      .describe('stretches of native t, equally long; the table gives their log-SNR'),
   })
   .prefault({})
   .describe('the error table');

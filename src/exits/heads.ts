@@ -23,6 +23,21 @@ export type HeadPlan =
 
 export const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies HeadPlan['kind'][];
 
+/** The plan of one head. @param bottleneck width of an adapter; other kinds have none */
+export function headPlan(kind: HeadPlan['kind'], exit: number, bottleneck?: number): HeadPlan {
+  switch (kind) {
+    case 'adapter':
+      if (bottleneck === undefined) throw new Error(`the adapter at exit ${exit} has no bottleneck`);
+      return { kind, exit, bottleneck };
+    case 'shared':
+    case 'linear':
+    case 'block':
+      return { kind, exit };
+    default:
+      return unreachable(kind);
+  }
+}
+
 /**
  * Plans in the order of their exits.
  * @throws UserError if an exit has no block after it, or two heads

@@ -18,20 +18,38 @@ export interface Checkpoint {
 
 const format = 'exithead-checkpoint';
 const version = '1';
-/** How many checkpoints a run keeps: should the newest be damaged, the one before it still serves. */
-const kept = 2;
+/** How many checkpoints a run keeps unless told: should the newest be damaged, the one before it still serves. */
+const keptByDefault = 2;
+
+export interface SaveOptions {
+  /** What the run builds on, such as the fingerprint of a frozen backbone. */
+  readonly origin?: string;
+  /** How many checkpoints stay, this one included. */
+  readonly keep?: number;
+}
 
 /**
  * Writes checkpoints/step-<n>.safetensors whole or not at all, then removes older ones.
  * @param state layout of training/state.ts; its `step` is the number of steps done
  * @throws UserError if it cannot be written; the checkpoints before it are still there
  */
-export async function saveCheckpoint(run: Run, state: HostTensors): Promise<Checkpoint> {
+export async function saveCheckpoint(
+  run: Run,
+  state: HostTensors,
+  { origin = '', keep: kept = keptByDefault }: SaveOptions = {},
+): Promise<Checkpoint> {
   const step = stepOf(state);
   const path = checkpointPath(run, step);
   await writing(run.checkpoints, () => mkdir(run.checkpoints, { recursive: true }));
   await writeSafetensors(path, state, {
-    metadata: { format, version, step: String(step), config: run.configHash, digest: digestOf(state) },
+    metadata: {
+      format,
+      version,
+      step: String(step),
+      config: run.configHash,
+      origin,
+      digest: digestOf(state),
+    },
   });
   const others = (await stepsIn(run)).filter((n) => n !== step);
   // What lies ahead stems from a session that this one has replaced.
@@ -44,12 +62,14 @@ export async function saveCheckpoint(run: Run, state: HostTensors): Promise<Chec
 /**
  * The newest checkpoint of a run that is whole, if it has any.
  * @param shapes of the state that the run is about to train
+ * @param origin what the run builds on, as it was saved
  * @param warn hears about every damaged one that is passed over
- * @throws UserError if it belongs to another config or model, or if all checkpoints are damaged
+ * @throws UserError if it belongs to another config, backbone or model, or if all checkpoints are damaged
  */
 export async function latestCheckpoint(
   run: Run,
   shapes: Shapes,
+  origin: string,
   warn: (message: string) => void,
 ): Promise<Checkpoint | undefined> {
   const damages: string[] = [];
@@ -60,7 +80,7 @@ export async function latestCheckpoint(
       damages.push(file.damage);
       continue;
     }
-    requireSameRun(run, path, file, shapes);
+    requireSameRun(run, path, file, shapes, origin);
     for (const damage of damages) warn(`${damage} Going on from ${path}.`);
     return { path, step, state: file.state };
   }
@@ -74,6 +94,7 @@ export async function latestCheckpoint(
 interface CheckpointFile {
   readonly state: HostTensors;
   readonly config: string | undefined;
+  readonly origin: string;
 }
 
 /** What is in the file, or what is wrong with it. */
@@ -91,18 +112,29 @@ async function open(path: string, step: number): Promise<CheckpointFile | { read
     const state = await readTensors(tensors);
     if (metadata['digest'] !== digestOf(state) || stepOf(state) !== step)
       return { damage: `${path} is damaged: its tensors are not those that were written.` };
-    return { state, config: metadata['config'] };
+    return { state, config: metadata['config'], origin: metadata['origin'] ?? '' };
   } catch (error) {
     if (error instanceof UserError) return { damage: error.message };
     throw error;
   }
 }
 
-function requireSameRun(run: Run, path: string, { state, config }: CheckpointFile, shapes: Shapes): void {
+function requireSameRun(
+  run: Run,
+  path: string,
+  { state, config, origin }: CheckpointFile,
+  shapes: Shapes,
+  expected: string,
+): void {
   if (config !== run.configHash)
     throw new UserError(
       `${run.config} has changed since ${path} was written, so the run cannot go on as it began. ` +
         'Undo the change, or start a new run with the new config.',
+    );
+  if (origin !== expected)
+    throw new UserError(
+      `${path} belongs to a run on the backbone with fingerprint ${origin}, but this backbone has ${expected}. ` +
+        'Resume with the backbone that the run began with, or start a new run.',
     );
   const wanted = Object.entries(shapes).map(([name, shape]) => `${name} [${shape.join(', ')}]`);
   const found = new Set(Object.entries(state).map(([name, { shape }]) => `${name} [${shape.join(', ')}]`));

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { CompiledStep, Feeds } from '../engine/engine.js';
 import type { HostTensor, HostTensors } from '../engine/tensors.js';
 import { Interrupted, messageOf, UserError } from '../errors.js';
-import { checkpointPath, saveCheckpoint, type Checkpoint } from './checkpoints.js';
+import { checkpointPath, saveCheckpoint, type Checkpoint, type SaveOptions } from './checkpoints.js';
 import { openMetrics, type Metrics, type MetricsLine } from './metrics.js';
 import type { Progress } from './progress.js';
 import { logLine, type Run } from './runFolder.js';
@@ -22,6 +22,8 @@ export interface TrainOptions {
   readonly logEvery: number;
   /** Steps between two checkpoints; the last step always leaves one. */
   readonly checkpointEvery: number;
+  /** How checkpoints are saved. */
+  readonly saving?: SaveOptions;
   readonly onLog?: (line: MetricsLine) => void;
   readonly onCheckpoint?: (checkpoint: Checkpoint, metrics: Metrics) => void | Promise<void>;
   /** Ends the run after the step at hand, with a checkpoint. */
@@ -82,8 +84,8 @@ async function runSteps(options: TrainOptions): Promise<HostTensors> {
   return step.read();
 }
 
-async function save({ run, step }: TrainOptions): Promise<Checkpoint> {
-  const checkpoint = await saveCheckpoint(run, await step.read());
+async function save({ run, step, saving }: TrainOptions): Promise<Checkpoint> {
+  const checkpoint = await saveCheckpoint(run, await step.read(), saving);
   await logLine(run, `saved ${checkpoint.path}`);
   return checkpoint;
 }

@@ -94,6 +94,19 @@ export async function openRun(path: string): Promise<Run> {
   }
 }
 
+/** Paths of all runs of that name, oldest first. @param root folder of all runs; it may be missing */
+export async function runsIn(root: string, name: string): Promise<string[]> {
+  const names = await readdir(root).catch((error: unknown) => {
+    if (isCode(error, 'ENOENT')) return [];
+    throw error;
+  });
+  const number = (folder: string): number => Number(folder.slice(0, folder.indexOf('-')));
+  return names
+    .filter((folder) => /^\d{3,9}-/.test(folder) && folder.slice(folder.indexOf('-') + 1) === name)
+    .sort((a, b) => number(a) - number(b))
+    .map((folder) => join(root, folder));
+}
+
 /** Appends a line to log.txt, with the time. */
 export function logLine(run: Run, text: string): Promise<void> {
   return writing(run.log, () => appendFile(run.log, `${new Date().toISOString()} ${text}\n`));

@@ -10,9 +10,9 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readBundle, writeBundle, type BundleContents } from '../../src/bundle/bundle.js';
-import { requireSameBackbone } from '../../src/bundle/description.js';
 import { UserError } from '../../src/errors.js';
 import { headShapes, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { requireSameBackbone } from '../../src/exits/headsFile.js';
 import type { MeasuredExit } from '../../src/schedules/errorTable.js';
 import { exitAt } from '../../src/schedules/schedule.js';
 import { solveSchedule } from '../../src/schedules/solve.js';

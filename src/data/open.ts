@@ -1,0 +1,41 @@
+// Which data set does a config name?
+import type { BackboneSpec } from '../backbones/backbone.js';
+import type { TrainConfig } from '../config/schema.js';
+import { unreachable, UserError } from '../errors.js';
+import { mnistFiles, openIdxDataset, type ImageDataset, type MnistSplit } from './dataset.js';
+
+/**
+ * Opens the training or the held-out images of a config.
+ * @throws UserError if they cannot be read, or do not fit the backbone
+ */
+export async function openData(
+  data: TrainConfig['data'],
+  split: MnistSplit,
+  spec: BackboneSpec,
+): Promise<ImageDataset> {
+  const dataset = await openSplit(data, split);
+  const { channels, imageSize, classes } = dataset;
+  const shown = (c: number, size: number): string => `${c} x ${size} x ${size}`;
+  if (channels !== spec.channels || imageSize !== spec.imageSize)
+    throw new UserError(
+      `${dataset.name}: images are ${shown(channels, imageSize)}, but the backbone takes ` +
+        `${shown(spec.channels, spec.imageSize)}. Give images of that size, or another backbone.`,
+    );
+  if (classes > spec.classes)
+    throw new UserError(
+      `${dataset.name}: has labels up to ${classes - 1}, but the backbone knows ${spec.classes} classes. ` +
+        'Give data with fewer classes, or another backbone.',
+    );
+  return dataset;
+}
+
+function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<ImageDataset> {
+  switch (data.kind) {
+    case 'mnist':
+      return openIdxDataset(mnistFiles(split), `MNIST (${split})`);
+    case 'idx':
+      return openIdxDataset(data[split], data[split].images);
+    default:
+      return unreachable(data);
+  }
+}

@@ -1,0 +1,106 @@
+// Which heads lie in a file, and to which backbone do they belong? Safetensors that say so in their metadata.
+import { z } from 'zod';
+import type { BackboneSpec } from '../backbones/backbone.js';
+import { fingerprintOf } from '../checkpoints/fingerprint.js';
+import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
+import { readTensors } from '../checkpoints/stored.js';
+import type { HostTensors } from '../engine/tensors.js';
+import { UserError } from '../errors.js';
+import { checkedPlans, headShapes, type HeadPlan } from './heads.js';
+
+const format = 'exithead-heads';
+const version = '1';
+
+const exit = z.int().min(1).max(1000);
+const plansSchema = z.array(
+  z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('shared'), exit }),
+    z.strictObject({ kind: z.literal('linear'), exit }),
+    z.strictObject({ kind: z.literal('adapter'), exit, bottleneck: z.int().min(1).max(65536) }),
+    z.strictObject({ kind: z.literal('block'), exit }),
+  ]),
+);
+
+/** Trained heads, in memory: they are small beside the backbone. */
+export interface TrainedHeads {
+  readonly plans: readonly HeadPlan[];
+  /** Under the names of exits/heads.ts. */
+  readonly weights: HostTensors;
+  readonly fingerprint: string;
+}
+
+/** Writes heads whole or not at all. @param backbone fingerprint of the backbone that they belong to */
+export function writeHeads(
+  path: string,
+  plans: readonly HeadPlan[],
+  weights: HostTensors,
+  backbone: string,
+): Promise<void> {
+  return writeSafetensors(path, weights, {
+    metadata: { format, version, backbone, plans: JSON.stringify(plans) },
+  });
+}
+
+/**
+ * Reads heads and checks that they are whole and belong to this backbone.
+ * @param backbone fingerprint of the backbone at hand
+ * @throws UserError naming what does not fit
+ */
+export async function readHeads(path: string, spec: BackboneSpec, backbone: string): Promise<TrainedHeads> {
+  const remedy = 'Give the heads.safetensors of a run of `exithead train`.';
+  const { tensors, metadata } = await openSafetensors(path);
+  if (metadata['format'] !== format || metadata['version'] !== version)
+    throw new UserError(
+      `${path} holds no exit heads: its metadata has format ${JSON.stringify(metadata['format'] ?? null)} ` +
+        `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
+    );
+  requireSameBackbone(metadata['backbone'] ?? 'none', backbone, path);
+  const plans = checkedPlans(spec, plansIn(path, metadata['plans'] ?? '', remedy));
+  const problems = weightProblems(spec, plans, tensors);
+  if (problems.length > 0)
+    throw new UserError(
+      `${path} does not hold the heads that it names:\n${problems.slice(0, 12).join('\n')}\nTrain the heads again.`,
+    );
+  return { plans, weights: await readTensors(tensors), fingerprint: await fingerprintOf(tensors) };
+}
+
+/**
+ * Heads and schedules work with the backbone that they were made for alone.
+ * @param expected fingerprint of that backbone
+ * @param found fingerprint of the backbone at hand
+ * @param what belongs to `expected`, for the message: 'the bundle out/bundle'
+ * @throws UserError if they differ
+ */
+export function requireSameBackbone(expected: string, found: string, what: string): void {
+  if (expected === found) return;
+  throw new UserError(
+    `${what} was made for the backbone with fingerprint ${expected}, but this backbone has ${found}. ` +
+      'Give the backbone that it was made for, or train and profile heads for this one.',
+  );
+}
+
+/**
+ * What is wrong with these weights: every weight of the heads must be there with its shape, and no other.
+ * @param weights anything with shapes, by name
+ * @returns a line for each, none if all is well
+ */
+export function weightProblems(
+  spec: BackboneSpec,
+  plans: readonly HeadPlan[],
+  weights: Readonly<Record<string, { readonly shape: readonly number[] }>>,
+): string[] {
+  const expected = new Map(plans.flatMap((plan) => Object.entries(headShapes(spec, plan))));
+  const shown = (shape: readonly number[] | undefined): string => (shape ? `[${shape.join(', ')}]` : 'none');
+  return [...new Set([...expected.keys(), ...Object.keys(weights)])].flatMap((name) => {
+    const [found, wanted] = [shown(weights[name]?.shape), shown(expected.get(name))];
+    return found === wanted ? [] : [`  weight ${name}: found ${found}, expected ${wanted}`];
+  });
+}
+
+function plansIn(path: string, text: string, remedy: string): readonly HeadPlan[] {
+  try {
+    return plansSchema.parse(JSON.parse(text));
+  } catch {
+    throw new UserError(`${path}: its metadata does not say which heads it holds. ${remedy}`);
+  }
+}

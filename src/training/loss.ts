@@ -1,0 +1,21 @@
+// How wrong is a prediction? Squared error of each sample, weighted by its time.
+import { tf } from '../engine/tf.js';
+
+/**
+ * Mean over the samples of lambda_i times the mean over elements of (prediction - target)^2: the simple loss of DDPM
+ * (Ho et al. 2020, equation 14) with a weight per time.
+ * @param prediction [B, C, H, W]
+ * @param target as prediction
+ * @param lambda [B]
+ * @returns a scalar
+ */
+export function weightedError(prediction: tf.Tensor, target: tf.Tensor, lambda: tf.Tensor): tf.Scalar {
+  const perSample = tf.mean(tf.square(tf.sub(prediction, target)), [1, 2, 3]);
+  return tf.mean(tf.mul(lambda, perSample));
+}
+
+/** The channels that predict epsilon, without those of a learned variance. @param channels how many those are */
+export function epsilonOf(prediction: tf.Tensor4D, channels: number): tf.Tensor4D {
+  const [, all, height, width] = prediction.shape;
+  return all === channels ? prediction : tf.slice(prediction, [0, 0, 0, 0], [-1, channels, height, width]);
+}

@@ -1,0 +1,60 @@
+// What is step n trained on? Images noised at times spread over the whole diffusion, some without their label.
+import { batches, type BatchOptions } from '../data/batches.js';
+import type { ImageDataset } from '../data/dataset.js';
+import type { Diffusion } from '../diffusion/betas.js';
+import { addNoise } from '../diffusion/forward.js';
+import { stream } from '../random.js';
+
+export interface NoisyBatch {
+  /** Noisy images, [B, C, H, W]. */
+  readonly x: Float32Array;
+  /** The noise in them, as x. */
+  readonly noise: Float32Array;
+  /** Native t, [B]. */
+  readonly t: Float32Array;
+  /** Class labels, [B]; those that were dropped are the null class. */
+  readonly y: Int32Array;
+  /** Weight of each sample's error, [B]. */
+  readonly lambda: Float32Array;
+}
+
+export interface NoisyBatchOptions extends BatchOptions {
+  readonly diffusion: Diffusion;
+  /** lambda(t) by native t. */
+  readonly lambdas: Float32Array;
+  /** Share of labels to drop, so that guidance has an unconditional model. */
+  readonly labelDropout: number;
+  readonly nullClass: number;
+}
+
+/** Batches by step, counted from 0; the seed and the step alone decide what is in them. */
+export function noisyBatches(
+  dataset: ImageDataset,
+  options: NoisyBatchOptions,
+): (step: number) => NoisyBatch {
+  const { seed, batch, diffusion, lambdas, labelDropout, nullClass } = options;
+  const images = batches(dataset, options);
+  return (step) => {
+    const { x: clean, y: labels } = images(step);
+    const random = stream(seed, 'training noise', step);
+    const noise = random.normals(clean.length);
+    const t = spreadTimes(random.uniform(), batch, diffusion.steps);
+    return {
+      x: addNoise(diffusion, clean, noise, t),
+      noise,
+      t,
+      y: labels.map((label) => (random.uniform() < labelDropout ? nullClass : label)),
+      lambda: t.map((at) => lambdas[at] ?? NaN),
+    };
+  };
+}
+
+/**
+ * Native times of a batch: one in every B-th part of the diffusion, all shifted by one random amount. Each is uniform by
+ * itself, and the mean loss varies less than with independent ones (Kingma et al., "Variational Diffusion Models",
+ * NeurIPS 2021, appendix I.1).
+ * @param shift uniform in [0, 1)
+ */
+export function spreadTimes(shift: number, batch: number, steps: number): Float32Array {
+  return Float32Array.from({ length: batch }, (_, i) => Math.floor(((shift + i / batch) % 1) * steps));
+}

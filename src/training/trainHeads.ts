@@ -1,0 +1,98 @@
+// How are exit heads trained on a backbone that stays as it is?
+import { join } from 'node:path';
+import type { BackboneSpec } from '../backbones/backbone.js';
+import { familyOf } from '../backbones/families.js';
+import type { OpenedBackbone } from '../checkpoints/backbone.js';
+import { readTensor } from '../checkpoints/stored.js';
+import type { TrainConfig } from '../config/schema.js';
+import { isStored, sizeOf, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
+import { UserError } from '../errors.js';
+import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
+import { writeHeads } from '../exits/headsFile.js';
+import { fit, type Work } from './fit.js';
+import { headsStep, type HeadsLoss } from './headsStep.js';
+import { logLine, type Run } from './runFolder.js';
+import { part } from './state.js';
+
+/** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
+export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
+  const { kind, bottleneck } = heads;
+  const exits = heads.exits === 'all' ? Array.from({ length: spec.depth - 1 }, (_, i) => i + 1) : heads.exits;
+  return checkedPlans(
+    spec,
+    exits.map((exit) => headPlan(kind, exit, bottleneck)),
+  );
+}
+
+/** What the heads' loss is made of. @throws UserError if the weights do not fit the exits */
+export function headsLoss(
+  plans: readonly HeadPlan[],
+  { loss, heads }: Pick<TrainConfig, 'loss' | 'heads'>,
+): HeadsLoss {
+  const { distillation, exitWeights } = loss;
+  if (exitWeights === 'uniform') return { distillation, exitWeights: plans.map(() => 1 / plans.length) };
+  if (exitWeights.length !== plans.length)
+    throw new UserError(
+      `loss.exitWeights has ${exitWeights.length} numbers for the ${plans.length} exits of heads.exits (${String(heads.exits)}). ` +
+        'Give one for each.',
+    );
+  return { distillation, exitWeights };
+}
+
+/** Where a run keeps its trained heads. */
+export function headsPath(run: Run): string {
+  return join(run.path, 'heads.safetensors');
+}
+
+/** Weights that every head starts from: all predict what the backbone's last layer makes of their block. */
+export async function headsAtStart(
+  { spec, weights }: Pick<OpenedBackbone, 'spec' | 'weights'>,
+  plans: readonly HeadPlan[],
+  seed: number,
+): Promise<HostTensors> {
+  const { last } = familyOf(spec);
+  const lastLayer: Record<string, HostTensor> = {};
+  for (const name of Object.keys(last.shapes(spec)))
+    lastLayer[last.official(name)] = await inMemory(weights, last.official(name));
+  return initialHeads(spec, plans, lastLayer, seed);
+}
+
+async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
+  const weight = weights[name];
+  if (!weight) throw new Error(`weight ${name} is missing`);
+  return isStored(weight) ? readTensor(weight) : weight;
+}
+
+/**
+ * Trains all heads of a config from one frozen pass per batch, then writes heads.safetensors with their averages.
+ * Shared heads have nothing to train.
+ * @returns path of the heads
+ */
+export async function trainHeads(
+  run: Run,
+  config: TrainConfig,
+  { spec, weights, fingerprint }: OpenedBackbone,
+  work: Work,
+): Promise<string> {
+  const plans = headsToTrain(spec, config);
+  const loss = headsLoss(plans, config);
+  const start = await headsAtStart({ spec, weights }, plans, config.seed);
+  const count = Object.values(start).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const line = `${spec.size}, frozen; ${plans.length} ${config.heads.kind} heads with ${count.toLocaleString('en')} weights to train`;
+  work.say(line);
+  await logLine(run, line);
+  const trained =
+    count === 0
+      ? start
+      : part(
+          await fit({
+            ...work,
+            ...{ run, spec, config, weights: start, frozen: weights, origin: fingerprint },
+            stepOf: (options) => headsStep(spec, plans, loss, options),
+          }),
+          'ema',
+        );
+  const path = headsPath(run);
+  await writeHeads(path, plans, trained, fingerprint);
+  return path;
+}
