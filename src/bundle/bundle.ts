@@ -4,7 +4,7 @@ import { join, sep } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { specJson } from '../backbones/spec.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
-import type { HostTensors, Weights } from '../engine/tensors.js';
+import type { HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { weightProblems } from '../exits/headsFile.js';
 import { UserError } from '../errors.js';
@@ -42,7 +42,7 @@ interface Contents<Tensors> {
 export type BundleContents = Contents<HostTensors>;
 
 /** What comes out of one: weights stay in their file. */
-export type Bundle = Contents<Weights>;
+export type Bundle = Contents<Readonly<Record<string, StoredTensor>>>;
 
 /**
  * Writes the whole folder or nothing.

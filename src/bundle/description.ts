@@ -30,6 +30,7 @@ const diffusionSchema = z.object({
   steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T'),
   timeAxis: z.literal('discrete').describe('native t is a whole number 0..T-1, 0 the least noisy'),
   guidance: z.number().min(0).describe('classifier-free guidance scale to sample with; 1 is unguided'),
+  clip: z.boolean().describe('keep predicted images within -1..1: for pixels, not for latents'),
 });
 
 /** How the backbone was trained to denoise, and the guidance to sample with. */

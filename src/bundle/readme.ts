@@ -1,5 +1,5 @@
 // What does the README of a bundle say? Enough to sample with it, here or from another language.
-import type { Schedule } from '../schedules/schedule.js';
+import { stretchesOf, type Schedule } from '../schedules/schedule.js';
 import type { BundleDescription } from './description.js';
 
 /** Markdown for a person who found the folder and nothing else. */
@@ -68,27 +68,6 @@ Run the backbone's first \`exit_at(t)\` blocks, then the head of that exit; at e
 layer. Noise: linear betas from ${diffusion.betaStart} to ${diffusion.betaEnd} in ${diffusion.steps} steps. Prediction: ${diffusion.prediction}. Guidance
 scale: ${diffusion.guidance} (1 is unguided).
 `;
-}
-
-interface Stretch {
-  readonly exit: number;
-  from: number;
-  to: number;
-  steps: number;
-}
-
-/** Steps in a row that run the same exit. */
-function stretchesOf({ timesteps, exits }: Schedule): readonly Stretch[] {
-  const stretches: Stretch[] = [];
-  timesteps.forEach((t, i) => {
-    const exit = exits[i] ?? NaN;
-    const current = stretches.at(-1);
-    if (current?.exit === exit) {
-      current.to = t;
-      current.steps++;
-    } else stretches.push({ exit, from: t, to: t, steps: 1 });
-  });
-  return stretches;
 }
 
 function percent(share: number): string {

@@ -85,3 +85,9 @@ export interface VerbEntry {
   readonly summary: string;
   readonly load: () => Promise<Verb>;
 }
+
+/** The positional of a verb that requires one. */
+export function targetOf({ target }: Pick<Call, 'target'>): string {
+  if (target === undefined) throw new Error('a verb whose positional is required was called without it');
+  return target;
+}

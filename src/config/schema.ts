@@ -85,7 +85,7 @@ const pretrainSchema = z.strictObject({
   diffusion: sections.diffusionSection,
   loss: sections.pretrainLossSection,
   optimizer: sections.optimizerSection,
-  train: sections.trainSection,
+  train: sections.pretrainSection,
   sample: sections.sampleSection,
   engine: sections.engineSection,
 });
@@ -150,7 +150,6 @@ const trainSchema = z.strictObject({
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   sampleStepsFit,
-  gridsAtCheckpoints,
   {
     keys: [
       ['schedule', 'steps'],

@@ -169,16 +169,22 @@ export const optimizerSection = z
   .prefault({})
   .describe('AdamW');
 
-export const trainSection = z
-  .strictObject({
-    batch: count(65536).default(64).describe('images per step'),
-    steps: count(100_000_000).describe('number of steps'),
-    logEvery: count(100_000_000).default(10).describe('steps between two lines of metrics'),
-    checkpointEvery: count(100_000_000).default(200).describe('steps between two checkpoints'),
+const trainKeys = z.strictObject({
+  batch: count(65536).default(64).describe('images per step'),
+  steps: count(100_000_000).describe('number of steps'),
+  logEvery: count(100_000_000).default(10).describe('steps between two lines of metrics'),
+  checkpointEvery: count(100_000_000).default(200).describe('steps between two checkpoints'),
+  keep: count(1000).default(2).describe('checkpoints that stay; older ones are deleted'),
+});
+
+export const trainSection = trainKeys.describe('how long and how often');
+
+/** A backbone can show what it has learned so far. */
+export const pretrainSection = trainKeys
+  .extend({
     sampleEvery: from0(100_000_000)
       .default(0)
       .describe('steps between two sample grids, a multiple of checkpointEvery; 0 draws none'),
-    keep: count(1000).default(2).describe('checkpoints that stay; older ones are deleted'),
   })
   .describe('how long and how often');
 
@@ -235,6 +241,10 @@ export const bundleSampleSection = sampleKeys
       .max(1000)
       .optional()
       .describe("classifier-free guidance scale; 1 is unguided; unless given, the bundle's"),
+    clip: z
+      .boolean()
+      .optional()
+      .describe("cut the predicted image to [-1, 1]; unless given, as the bundle's config did"),
   })
   .prefault({})
   .describe('drawing images');

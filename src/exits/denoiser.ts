@@ -14,6 +14,8 @@ export interface Request {
 export interface Denoiser {
   /** Prediction of exit k, [B, outChannels, H, W] flat. */
   predict(exit: number, request: Request): Promise<Float32Array>;
+  /** Runs every exit twice on noise-free zeros: the first two calls of a compiled step also allocate its memory. */
+  warmUp(count: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -31,14 +33,21 @@ export async function openDenoiser(
     const frozen = { ...model.backbone, ...Object.fromEntries(heads) };
     steps.set(exit, await engine.compile(exitStep(model, exit, isGuided), { state: {}, batch, frozen }));
   }
+  const predict: Denoiser['predict'] = async (exit, { x, t, y, guidance }) => {
+    const step = steps.get(exit);
+    if (!step) throw new Error(`exit ${exit} was not opened`);
+    const feeds = { x, y, t: new Float32Array(y.length).fill(t), ...(isGuided ? { scale: guidance } : {}) };
+    const { prediction } = await step(feeds);
+    if (!(prediction?.data instanceof Float32Array)) throw new Error('a prediction is made of floats');
+    return prediction.data;
+  };
+  const { channels, imageSize } = model.spec;
   return {
-    predict: async (exit, { x, t, y, guidance }) => {
-      const step = steps.get(exit);
-      if (!step) throw new Error(`exit ${exit} was not opened`);
-      const feeds = { x, y, t: new Float32Array(y.length).fill(t), ...(isGuided ? { scale: guidance } : {}) };
-      const { prediction } = await step(feeds);
-      if (!(prediction?.data instanceof Float32Array)) throw new Error('a prediction is made of floats');
-      return prediction.data;
+    predict,
+    warmUp: async (count) => {
+      const x = new Float32Array(count * channels * imageSize ** 2);
+      for (const exit of [...steps.keys(), ...steps.keys()])
+        await predict(exit, { x, t: 0, y: new Int32Array(count), guidance: 1 });
     },
     dispose: async () => {
       for (const step of steps.values()) await step.dispose();

@@ -1,4 +1,5 @@
 // What does the user hear when the disk refuses what exithead writes?
+import { stat } from 'node:fs/promises';
 import { messageOf, UserError } from '../errors.js';
 
 /** What these mean is the same wherever they come from. */
@@ -31,4 +32,20 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
 /** Whether a system call failed for this reason. */
 export function isCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+}
+
+/** Whether there is a plain file at that path. */
+export async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
+}
+
+/** Whether there is a folder at that path. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
 }

@@ -25,3 +25,15 @@ export function solve(solver: Solver, move: Move): Float32Array {
       return unreachable(solver);
   }
 }
+
+/** The solver that the section `sample` of a config names. */
+export function solverOf({ solver, eta }: { readonly solver: Solver['kind']; readonly eta: number }): Solver {
+  switch (solver) {
+    case 'ddim':
+      return { kind: solver, eta };
+    case 'ddpm':
+      return { kind: solver };
+    default:
+      return unreachable(solver);
+  }
+}

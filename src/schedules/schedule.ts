@@ -104,3 +104,22 @@ export function depthOf(available: Schedule['available'], exits: readonly number
   const macs = new Map(available.map(({ exit, macs }) => [exit, macs]));
   return exits.reduce((sum, exit) => sum + (macs.get(exit) ?? NaN), 0) / (full * exits.length);
 }
+
+/** Steps in a row that run the same exit, from noise to data. */
+export interface Stretch {
+  readonly exit: number;
+  /** Native t of the first step and of the last one. */
+  readonly from: number;
+  readonly to: number;
+  readonly steps: number;
+}
+
+export function stretchesOf({ timesteps, exits }: Pick<Schedule, 'timesteps' | 'exits'>): readonly Stretch[] {
+  return timesteps.reduce<readonly Stretch[]>((stretches, t, i) => {
+    const exit = exits[i] ?? NaN;
+    const current = stretches.at(-1);
+    return current?.exit === exit
+      ? [...stretches.slice(0, -1), { ...current, to: t, steps: current.steps + 1 }]
+      : [...stretches, { exit, from: t, to: t, steps: 1 }];
+  }, []);
+}

@@ -1,10 +1,12 @@
 // How does a config become a trained state? Data, compiled step and loop, from the newest checkpoint on.
+import { performance } from 'node:perf_hooks';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
+import type { ImageDataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
-import type { Engine, Step } from '../engine/engine.js';
-import type { HostTensors, Shapes, Weights } from '../engine/tensors.js';
+import type { CompiledStep, Engine, Feeds, Step } from '../engine/engine.js';
+import { sizeOf, type HostTensors, type Shapes, type Weights } from '../engine/tensors.js';
 import { latestCheckpoint } from './checkpoints.js';
 import { lambdas, type LambdaRule } from './lambda.js';
 import { train, type TrainOptions } from './loop.js';
@@ -26,8 +28,9 @@ export interface Work {
   readonly warn: (line: string) => void;
 }
 
-export interface FitOptions extends Work {
-  readonly run: Run;
+/** What is trained, on what, and how. */
+export interface Subject {
+  readonly engine: Engine;
   readonly spec: BackboneSpec;
   readonly config: Pick<TrainConfig, 'seed' | 'data' | 'diffusion' | 'optimizer' | 'train'> & {
     readonly loss: Pick<TrainConfig['loss'], 'lambda' | 'gamma'>;
@@ -35,9 +38,13 @@ export interface FitOptions extends Work {
   /** What the first step starts from. */
   readonly weights: HostTensors;
   readonly frozen: Weights;
+  readonly stepOf: (options: UpdateOptions) => Step;
+}
+
+export interface FitOptions extends Subject, Work {
+  readonly run: Run;
   /** Fingerprint of the backbone that is built on, if there is one: a checkpoint belongs to it. */
   readonly origin?: string;
-  readonly stepOf: (options: UpdateOptions) => Step;
   readonly onCheckpoint?: TrainOptions['onCheckpoint'];
 }
 
@@ -48,15 +55,10 @@ export interface FitOptions extends Work {
  * @throws Interrupted after the signal, once all is saved
  */
 export async function fit(options: FitOptions): Promise<HostTensors> {
-  const { run, spec, config, engine, weights, frozen, signal, progress } = options;
-  const { optimizer } = config;
-  const { origin = '' } = options;
-  const { steps, batch, logEvery, checkpointEvery } = config.train;
+  const { run, spec, config, engine, weights, origin = '', onCheckpoint, signal, progress } = options;
+  const { steps, batch, logEvery, checkpointEvery, keep } = config.train;
   const dataset = await openData(config.data, 'train', spec);
-  const shapes: Shapes = Object.fromEntries(
-    Object.entries(weights).map(([name, { shape }]) => [name, shape]),
-  );
-  const checkpoint = await latestCheckpoint(run, stateShapes(shapes), origin, options.warn);
+  const checkpoint = await latestCheckpoint(run, stateShapes(shapesOf(weights)), origin, options.warn);
   const start = checkpoint?.step ?? 0;
   const tell = async (line: string): Promise<void> => {
     options.say(line);
@@ -65,32 +67,75 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
   await tell(`engine ${engine.kind}: ${engine.reason}`);
   await tell(`${dataset.name}: ${dataset.count} images; ${steps} steps of ${batch}`);
   if (start > 0) await tell(`going on after step ${start} of ${steps}`);
-  const step = await engine.compile(options.stepOf(optimizer), {
-    state: checkpoint?.state ?? initialState(weights),
-    batch: trainingInputs(spec),
-    frozen,
-  });
+  const step = await compileStep(options, checkpoint?.state ?? initialState(weights));
   try {
-    const noise = diffusion(config.diffusion);
-    const batches = noisyBatches(dataset, {
-      seed: config.seed,
-      batch,
-      diffusion: noise,
-      lambdas: lambdas(lambdaRule(config.loss), noise.alphasCumprod),
-      labelDropout: config.diffusion.labelDropout,
-      nullClass: spec.classes,
-    });
-    const lr = (index: number): number => learningRate({ ...optimizer, steps, floor: 0 }, index);
-    const feeds: TrainOptions['feeds'] = (index) => ({ ...batches(index), lr: lr(index) });
-    const { onCheckpoint } = options;
     return await train({
-      ...{ run, step, start, steps, feeds, logEvery, checkpointEvery, signal, progress },
-      saving: { origin, keep: config.train.keep },
+      ...{ run, step, start, steps, logEvery, checkpointEvery, signal, progress },
+      feeds: feedsOf(options, dataset),
+      saving: { origin, keep },
       ...(onCheckpoint && { onCheckpoint }),
     });
   } finally {
     await step.dispose();
   }
+}
+
+/** What a training would take on this machine. */
+export interface Rehearsal {
+  /** Weights that move. */
+  readonly trainable: number;
+  /** Multiply-adds of one sample in one step, backward included. */
+  readonly macs: number;
+  /** Measured on two steps after two warm-up steps. */
+  readonly secondsPerStep: number;
+  readonly steps: number;
+}
+
+/** Runs four steps on the real data and throws their result away. */
+export async function rehearse(subject: Subject): Promise<Rehearsal> {
+  const { spec, config, weights } = subject;
+  const feeds = feedsOf(subject, await openData(config.data, 'train', spec));
+  const step = await compileStep(subject, initialState(weights));
+  try {
+    for (const index of [0, 1]) await step(feeds(index));
+    const begun = performance.now();
+    for (const index of [2, 3]) await step(feeds(index));
+    return {
+      trainable: Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      macs: step.macs,
+      secondsPerStep: (performance.now() - begun) / 2000,
+      steps: config.train.steps,
+    };
+  } finally {
+    await step.dispose();
+  }
+}
+
+function compileStep(
+  { engine, spec, config, frozen, stepOf }: Subject,
+  state: HostTensors,
+): Promise<CompiledStep> {
+  return engine.compile(stepOf(config.optimizer), { state, batch: trainingInputs(spec), frozen });
+}
+
+function feedsOf({ spec, config }: Subject, dataset: ImageDataset): (index: number) => Feeds {
+  const { seed, optimizer, train } = config;
+  const { steps, batch } = train;
+  const noise = diffusion(config.diffusion);
+  const batches = noisyBatches(dataset, {
+    ...{ seed, batch, diffusion: noise },
+    lambdas: lambdas(lambdaRule(config.loss), noise.alphasCumprod),
+    labelDropout: config.diffusion.labelDropout,
+    nullClass: spec.classes,
+  });
+  return (index) => ({
+    ...batches(index),
+    lr: learningRate({ ...optimizer, steps, floor: 0 }, index),
+  });
+}
+
+function shapesOf(weights: HostTensors): Shapes {
+  return Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, shape]));
 }
 
 function lambdaRule({ lambda, gamma }: Pick<TrainConfig['loss'], 'lambda' | 'gamma'>): LambdaRule {

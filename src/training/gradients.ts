@@ -26,5 +26,5 @@ export function lossesAndGradients(
     Object.values(weights),
     importance,
   );
-  return { losses: value as tf.Tensor1D, gradients: named(grads) };
+  return { losses: value, gradients: named(grads) };
 }

@@ -79,7 +79,7 @@ async function runSteps(options: TrainOptions): Promise<HostTensors> {
       saved = done;
       await options.onCheckpoint?.(checkpoint, metrics);
     }
-    progress.update(done, steps, values);
+    progress.update(done, steps, { loss: results['loss'] ?? NaN });
   }
   return step.read();
 }

@@ -1,10 +1,14 @@
 // How is a backbone made from nothing?
+import { join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { initialWeights, trainable } from '../backbones/init.js';
 import { ditSpec } from '../backbones/spec.js';
+import { writeBackbone } from '../checkpoints/writeBackbone.js';
 import type { PretrainConfig } from '../config/schema.js';
+import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
-import { fit, type Work } from './fit.js';
+import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
+import { previews } from './previews.js';
 import { pretrainStep } from './pretrainStep.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
@@ -29,18 +33,51 @@ export function specToMake({
   });
 }
 
-/**
- * Trains all of a backbone but its fixed positions.
- * @returns the averaged weights
- */
-export async function pretrain(run: Run, config: PretrainConfig, work: Work): Promise<HostTensors> {
+/** What of a new backbone moves, what does not, and what a step does. */
+function parts(config: PretrainConfig): Pick<FitOptions, 'spec' | 'weights' | 'stepOf'> & {
+  readonly frozen: HostTensors;
+} {
   const spec = specToMake(config);
   const initial = Object.entries(initialWeights(spec, config.seed));
   const moves = new Set(trainable(spec));
-  const weights = Object.fromEntries(initial.filter(([name]) => moves.has(name)));
-  const frozen = Object.fromEntries(initial.filter(([name]) => !moves.has(name)));
-  const stepOf = (options: Parameters<typeof pretrainStep>[1]): ReturnType<typeof pretrainStep> =>
-    pretrainStep(spec, options);
-  const state = await fit({ ...work, run, spec, config, weights, frozen, stepOf });
-  return { ...frozen, ...part(state, 'ema') };
+  return {
+    spec,
+    weights: Object.fromEntries(initial.filter(([name]) => moves.has(name))),
+    frozen: Object.fromEntries(initial.filter(([name]) => !moves.has(name))),
+    stepOf: (options) => pretrainStep(spec, options),
+  };
+}
+
+export interface Pretrained {
+  /** Folder that `openBackbone` opens. */
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
+/** Trains all of a backbone but its fixed positions, then writes the averaged weights to backbone/ in the run. */
+export async function pretrain(run: Run, config: PretrainConfig, work: Work): Promise<Pretrained> {
+  const { spec, weights, frozen, stepOf } = parts(config);
+  const onCheckpoint = previews(run, spec, config, frozen, work);
+  const state = await fit({ ...work, run, spec, config, weights, frozen, stepOf, onCheckpoint });
+  const path = join(run.path, 'backbone');
+  const { steps, batch } = config.train;
+  const fingerprint = await writeBackbone(
+    path,
+    spec,
+    { ...frozen, ...part(state, 'ema') },
+    {
+      dtype: config.backbone.store,
+      metadata: {
+        made_by: 'exithead pretrain',
+        seed: String(config.seed),
+        images_seen: String(steps * batch),
+      },
+    },
+  );
+  return { path, fingerprint };
+}
+
+/** What training would take. Nothing is written. */
+export function rehearsePretraining(config: PretrainConfig, engine: Engine): Promise<Rehearsal> {
+  return rehearse({ ...parts(config), config, engine });
 }

@@ -5,11 +5,12 @@ import { familyOf } from '../backbones/families.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { readTensor } from '../checkpoints/stored.js';
 import type { TrainConfig } from '../config/schema.js';
+import type { Engine } from '../engine/engine.js';
 import { isStored, sizeOf, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
-import { fit, type Work } from './fit.js';
+import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
 import { headsStep, type HeadsLoss } from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
@@ -63,6 +64,20 @@ async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
   return isStored(weight) ? readTensor(weight) : weight;
 }
 
+/** What of the heads moves, and what a step does. */
+async function parts(
+  config: TrainConfig,
+  { spec, weights }: OpenedBackbone,
+): Promise<Pick<FitOptions, 'spec' | 'weights' | 'frozen' | 'stepOf'> & { plans: readonly HeadPlan[] }> {
+  const plans = headsToTrain(spec, config);
+  const loss = headsLoss(plans, config);
+  return {
+    ...{ spec, plans, frozen: weights },
+    weights: await headsAtStart({ spec, weights }, plans, config.seed),
+    stepOf: (options) => headsStep(spec, plans, loss, options),
+  };
+}
+
 /**
  * Trains all heads of a config from one frozen pass per batch, then writes heads.safetensors with their averages.
  * Shared heads have nothing to train.
@@ -71,28 +86,31 @@ async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
 export async function trainHeads(
   run: Run,
   config: TrainConfig,
-  { spec, weights, fingerprint }: OpenedBackbone,
+  backbone: OpenedBackbone,
   work: Work,
 ): Promise<string> {
-  const plans = headsToTrain(spec, config);
-  const loss = headsLoss(plans, config);
-  const start = await headsAtStart({ spec, weights }, plans, config.seed);
-  const count = Object.values(start).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const { plans, ...subject } = await parts(config, backbone);
+  const { spec, weights } = subject;
+  const count = Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const line = `${spec.size}, frozen; ${plans.length} ${config.heads.kind} heads with ${count.toLocaleString('en')} weights to train`;
   work.say(line);
   await logLine(run, line);
   const trained =
     count === 0
-      ? start
-      : part(
-          await fit({
-            ...work,
-            ...{ run, spec, config, weights: start, frozen: weights, origin: fingerprint },
-            stepOf: (options) => headsStep(spec, plans, loss, options),
-          }),
-          'ema',
-        );
+      ? weights
+      : part(await fit({ ...work, ...subject, run, config, origin: backbone.fingerprint }), 'ema');
   const path = headsPath(run);
-  await writeHeads(path, plans, trained, fingerprint);
+  await writeHeads(path, plans, trained, backbone.fingerprint);
   return path;
+}
+
+/** What training would take. Nothing is written. */
+export async function rehearseHeads(
+  config: TrainConfig,
+  backbone: OpenedBackbone,
+  engine: Engine,
+): Promise<Rehearsal> {
+  const { plans: _, ...subject } = await parts(config, backbone);
+  const nothing = { trainable: 0, macs: 0, secondsPerStep: 0, steps: 0 };
+  return Object.keys(subject.weights).length === 0 ? nothing : rehearse({ ...subject, config, engine });
 }

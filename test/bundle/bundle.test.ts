@@ -46,6 +46,7 @@ const contents: BundleContents = {
     steps: 1000,
     timeAxis: 'discrete',
     guidance: 1.5,
+    clip: false,
   },
   plans,
   heads: initialHeads(tinySpec, plans, tinyWeights, 1),

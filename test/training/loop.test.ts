@@ -106,7 +106,7 @@ describe('train', () => {
     expect(fed).toEqual(Array.from({ length: 12 }, (_, i) => i));
     expect(told).toEqual([1, 5, 10, 12]);
     expect(progress).toHaveLength(13);
-    expect(progress[0]).toBe('1/12 x,loss,norm');
+    expect(progress[0]).toBe('1/12 loss');
     expect(progress[12]).toBe('end');
     expect(state['step']!.data[0]).toBe(12);
     const [first] = await untimed(run);

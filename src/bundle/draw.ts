@@ -1,0 +1,104 @@
+// How does a bundle draw images, with its schedule and at full depth?
+import type { SampleConfig } from '../config/schema.js';
+import { diffusion } from '../diffusion/betas.js';
+import { respace } from '../diffusion/respace.js';
+import type { Engine } from '../engine/engine.js';
+import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
+import { solverOf } from '../samplers/solvers.js';
+import { depthOf, exitAt } from '../schedules/schedule.js';
+import type { Progress } from '../training/progress.js';
+import type { OpenedBundle } from './openBundle.js';
+
+export interface DrawOptions {
+  readonly engine: Engine;
+  readonly config: SampleConfig['sample'];
+  readonly seed: number;
+  /** Whether to draw the same images at full depth, too. */
+  readonly compare: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** How this call will go: what a dry run shows. */
+export interface DrawPlan {
+  readonly timesteps: readonly number[];
+  /** Exit of each timestep. */
+  readonly exits: readonly number[];
+  readonly guidance: number;
+  readonly clip: boolean;
+  /** Multiply-adds over those of full depth. */
+  readonly depthUsed: number;
+  /** Multiply-adds of all images, scheduled; guided images take two passes a step. */
+  readonly macs: number;
+}
+
+export interface Drawing extends DrawPlan {
+  /** [count] */
+  readonly labels: Int32Array;
+  readonly scheduled: Drawn;
+  readonly full: Drawn | undefined;
+}
+
+/** What a call would do. @throws UserError if there are not as many timesteps */
+export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['sample']): DrawPlan {
+  const { schedule } = bundle;
+  const guidance = config.guidance ?? bundle.diffusion.guidance;
+  const timesteps =
+    config.steps === undefined || config.steps === schedule.timesteps.length
+      ? schedule.timesteps
+      : respace(schedule.steps, String(config.steps));
+  const exits = timesteps.map((t) => exitAt(schedule, t));
+  const depthUsed = depthOf(schedule.available, exits);
+  const full = (schedule.available.at(-1)?.macs ?? NaN) * timesteps.length;
+  const passes = guidance === 1 ? 1 : 2;
+  return {
+    ...{ timesteps, exits, guidance, depthUsed },
+    clip: config.clip ?? bundle.diffusion.clip,
+    macs: Math.round(depthUsed * full * passes * config.count),
+  };
+}
+
+/**
+ * Draws images; which they are depends on the seed alone, not on the batch.
+ * @throws Interrupted after the signal
+ */
+export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<Drawing> {
+  const { bundle, model } = opened;
+  const { engine, config, seed, compare, signal, progress } = options;
+  const plan = planDrawing(opened, config);
+  const { spec } = model;
+  const exits = [...plan.exits, ...(compare ? [spec.depth] : [])];
+  const denoiser = await openDenoiser(engine, model, exits, plan.guidance !== 1);
+  try {
+    if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
+    const exitOf = new Map(plan.timesteps.map((t, i) => [t, plan.exits[i] ?? spec.depth]));
+    const ways: Way[] = [
+      way('scheduled', denoiser, plan.guidance, (t) => exitOf.get(t) ?? spec.depth),
+      ...(compare ? [way('full depth', denoiser, plan.guidance, () => spec.depth)] : []),
+    ];
+    const drawing = await drawAll(
+      {
+        ...{ seed, signal, timesteps: plan.timesteps, clip: plan.clip },
+        solver: solverOf(config),
+        diffusion: diffusion(bundle.diffusion),
+        count: config.count,
+        batch: config.batch,
+        length: spec.channels * spec.imageSize ** 2,
+        classes: spec.classes,
+      },
+      ways,
+      (done, total) => progress.update(done, total, {}),
+    );
+    const [scheduled, full] = drawing.drawn;
+    if (!scheduled) throw new Error('something is drawn');
+    return { ...plan, labels: drawing.labels, scheduled, full };
+  } finally {
+    progress.end();
+    await denoiser.dispose();
+  }
+}
+
+function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (t: number) => number): Way {
+  return { name, denoise: (x, t, y) => denoiser.predict(exitOf(t), { x, t, y, guidance }) };
+}

@@ -1,0 +1,107 @@
+// exithead sample: draws images with a bundle.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
+import { openBundle } from '../bundle/openBundle.js';
+import { loadConfig } from '../config/load.js';
+import { writing } from '../files/disk.js';
+import { writeFileAtomic } from '../files/write.js';
+import { imageGrid } from '../report/grid.js';
+import { drift, type Drawn } from '../samplers/compare.js';
+import type { Terminal } from './terminal.js';
+import { targetOf, verb } from './verb.js';
+import { workOf } from './work.js';
+
+export default verb({
+  examples: [
+    ['exithead sample bundle -n 64 --solver ddim --steps 50', 'draw 64 images'],
+    ['exithead sample bundle -n 64 --compare', 'also at full depth from the same noise, and compare'],
+    [
+      'exithead sample bundle --backbone models/mnist-dit',
+      'the backbone lies elsewhere than it did at export',
+    ],
+  ],
+  positional: { name: 'bundle', meaning: 'folder that `exithead export` wrote', required: true },
+  common: ['config', 'set', 'out', 'engine', 'seed', 'dry-run'],
+  configKind: 'sample',
+  shortcuts: {
+    count: { key: 'sample.count', alias: 'n' },
+    solver: { key: 'sample.solver' },
+    steps: { key: 'sample.steps' },
+    guidance: { key: 'sample.guidance' },
+    batch: { key: 'sample.batch' },
+  },
+  options: {
+    compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
+    backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
+  },
+  async run(call, terminal) {
+    const { config } = await loadConfig(call.config, { kind: 'sample', set: call.set });
+    const { backbone, compare } = call.options;
+    const opened = await openBundle(
+      targetOf(call),
+      backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
+    );
+    const plan = planDrawing(opened, config.sample);
+    terminal.line(
+      `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
+        `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth`,
+    );
+    if (call.dryRun) return { dryRun: true, ...plan };
+    const { engine, signal, progress } = await workOf(config, call, terminal, 'sample');
+    terminal.line(`engine ${engine.kind}: ${engine.reason}`);
+    const { seed, sample } = config;
+    const drawing = await draw(opened, { engine, config: sample, seed, compare, signal, progress });
+    const { channels, imageSize } = opened.model.spec;
+    const files = await save(call.out ?? 'samples', drawing, {
+      channels,
+      imageSize,
+      columns: sample.columns,
+    });
+    return { files, labels: [...drawing.labels], ...show(drawing, files, terminal) };
+  },
+});
+
+/** One PNG for each way of drawing. */
+async function save(
+  folder: string,
+  { scheduled, full }: Drawing,
+  shape: { channels: number; imageSize: number; columns: number },
+): Promise<string[]> {
+  await writing(folder, () => mkdir(folder, { recursive: true }));
+  const files: string[] = [];
+  const sets: readonly (readonly [string, Drawn])[] = [
+    ['scheduled.png', scheduled],
+    ...(full ? [['full-depth.png', full] as const] : []),
+  ];
+  for (const [name, { images }] of sets) {
+    const path = join(folder, name);
+    await writeFileAtomic(path, (await imageGrid(images, shape)).png);
+    files.push(path);
+  }
+  return files;
+}
+
+function show(
+  { scheduled, full, depthUsed, labels }: Drawing,
+  files: readonly string[],
+  terminal: Terminal,
+): Readonly<Record<string, unknown>> {
+  const perImage = (drawn: Drawn): number => drawn.seconds / labels.length;
+  terminal.table([
+    ['', 'seconds', 's/image', 'depth used'],
+    ['scheduled', scheduled.seconds.toFixed(2), perImage(scheduled).toFixed(3), depthUsed.toFixed(3)],
+    ...(full ? [['full depth', full.seconds.toFixed(2), perImage(full).toFixed(3), '1.000']] : []),
+  ]);
+  const compared = full && {
+    measuredSpeedup: full.seconds / scheduled.seconds,
+    drift: drift(scheduled.images, full.images),
+  };
+  if (compared)
+    terminal.line(
+      `measured speed-up ${compared.measuredSpeedup.toFixed(2)}x (predicted ${(1 / depthUsed).toFixed(2)}x), ` +
+        `drift ${compared.drift.toPrecision(2)} (mean squared difference of pixels)`,
+    );
+  for (const file of files) terminal.line(file);
+  return { seconds: scheduled.seconds, fullSeconds: full?.seconds ?? null, depthUsed, ...compared };
+}

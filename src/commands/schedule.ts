@@ -1,0 +1,80 @@
+// exithead schedule: solves for the exits that lose least at a speed-up.
+import { errorTablePath, schedulePath } from '../bundle/export.js';
+import { respace } from '../diffusion/respace.js';
+import { UserError } from '../errors.js';
+import { isFile } from '../files/disk.js';
+import { readErrorTable } from '../schedules/errorTable.js';
+import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
+import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
+import { openTrained } from '../training/openTrained.js';
+import type { Terminal } from './terminal.js';
+import { targetOf, verb } from './verb.js';
+
+export default verb({
+  examples: [
+    ['exithead schedule runs/001-mnist-heads --speedup 1.5', 'the best exits at two thirds of the compute'],
+    ['exithead schedule runs/001-mnist-heads --speedup 1.3 --steps 25', 'for a sampler of 25 steps'],
+  ],
+  positional: { name: 'run', meaning: 'folder of a run that was profiled', required: true },
+  common: ['set', 'dry-run'],
+  configKind: 'train',
+  shortcuts: {
+    speedup: { key: 'schedule.speedup', alias: 's' },
+    steps: { key: 'schedule.steps' },
+    monotone: { key: 'schedule.monotone' },
+  },
+  options: {},
+  async run(call, terminal) {
+    const { run, config, heads } = await openTrained(targetOf(call), call.set);
+    if (!(await isFile(errorTablePath(run))))
+      throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
+    const table = await readErrorTable(errorTablePath(run));
+    if (table.heads !== heads.fingerprint)
+      throw new UserError(
+        `${errorTablePath(run)} was measured on other heads than ${run.path} now holds. Run \`exithead profile ${run.path}\` again.`,
+      );
+    const { speedup, steps, monotone } = config.schedule;
+    const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
+    const schedule = solveSchedule(options, speedup);
+    show(schedule, uniform(options, speedup), terminal);
+    if (call.dryRun) terminal.line('Nothing was written.');
+    else {
+      await writeSchedule(schedulePath(run), schedule);
+      terminal.line(`schedule in ${schedulePath(run)}`);
+      terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
+    }
+    return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
+  },
+});
+
+/** The baseline, where one exit at all times can be that fast. */
+function uniform(options: Parameters<typeof uniformSchedule>[0], speedup: number): Schedule | undefined {
+  try {
+    return uniformSchedule(options, speedup);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Terminal): void {
+  terminal.table([
+    ['native t', 'steps', 'exit'],
+    ...stretchesOf(schedule).map(({ from, to, steps, exit }) => [
+      from === to ? `${from}` : `${from} to ${to}`,
+      steps,
+      exit,
+    ]),
+  ]);
+  const { speedup, depthUsed, excess, excessStandardError } = schedule.predicted;
+  terminal.line(
+    `predicted speed-up   ${speedup.toFixed(3)}x (${(100 * depthUsed).toFixed(1)}% of full depth, heads included)`,
+  );
+  terminal.line(
+    `summed excess        ${excess.toPrecision(3)} (standard error at most ${excessStandardError.toPrecision(2)})`,
+  );
+  if (baseline)
+    terminal.line(
+      `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
+    );
+}

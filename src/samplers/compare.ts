@@ -1,0 +1,57 @@
+// How do two ways of denoising compare on the same noise, in images and in seconds?
+import { performance } from 'node:perf_hooks';
+import { generateBatch, labelsFor, type DenoiseLabelled, type GenerateOptions } from './generate.js';
+
+/** A way of denoising, such as `scheduled` or `full`. */
+export interface Way {
+  readonly name: string;
+  readonly denoise: DenoiseLabelled;
+}
+
+/** What one way drew. */
+export interface Drawn {
+  readonly name: string;
+  /** [count, C, H, W] */
+  readonly images: Float32Array;
+  /** Time spent sampling. */
+  readonly seconds: number;
+}
+
+/**
+ * Draws the same images in several ways, which must be warm. They take turns batch by batch, so that a machine that
+ * drifts slows all of them alike.
+ * @param onStep called after every solver step with how many are done, of how many
+ */
+export async function drawAll(
+  options: GenerateOptions,
+  ways: readonly Way[],
+  onStep: (done: number, total: number) => void,
+): Promise<{ readonly labels: Int32Array; readonly drawn: readonly Drawn[] }> {
+  const { count, batch, length, classes, timesteps } = options;
+  const sets = ways.map(({ name, denoise }) => ({
+    ...{ name, denoise },
+    images: new Float32Array(count * length),
+    seconds: 0,
+  }));
+  const total = ways.length * Math.ceil(count / batch) * timesteps.length;
+  let done = 0;
+  for (let from = 0; from < count; from += batch) {
+    const some = Math.min(batch, count - from);
+    for (const set of sets) {
+      const start = performance.now();
+      const images = await generateBatch(options, from, some, set.denoise, () => onStep(++done, total));
+      set.seconds += (performance.now() - start) / 1000;
+      set.images.set(images, from * length);
+    }
+  }
+  const drawn = sets.map(({ name, images, seconds }) => ({ name, images, seconds }));
+  return { labels: labelsFor(0, count, classes), drawn };
+}
+
+/** Mean squared difference of two sets of images: how far a shortcut drifts from full depth. */
+export function drift(a: Float32Array, b: Float32Array): number {
+  if (a.length !== b.length) throw new RangeError(`sets of ${a.length} and ${b.length} numbers`);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] ?? NaN) - (b[i] ?? NaN)) ** 2;
+  return a.length === 0 ? 0 : sum / a.length;
+}

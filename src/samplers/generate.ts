@@ -1,0 +1,55 @@
+// How are many images drawn? Batch by batch, each sample with noise and a label of its own.
+import { Interrupted } from '../errors.js';
+import { initialNoise, stepNoise } from './noise.js';
+import { sample, type SampleOptions } from './sampler.js';
+
+/**
+ * A prediction of the noise in x, given labels.
+ * @param x [B, C, H, W]
+ * @param t native time
+ * @param y class labels, [B]
+ */
+export type DenoiseLabelled = (x: Float32Array, t: number, y: Int32Array) => Promise<Float32Array>;
+
+export interface GenerateOptions extends Pick<SampleOptions, 'solver' | 'diffusion' | 'timesteps' | 'clip'> {
+  readonly seed: number;
+  /** Number of images. */
+  readonly count: number;
+  /** Images at once. */
+  readonly batch: number;
+  /** Numbers in one image, C * H * W. */
+  readonly length: number;
+  readonly classes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Labels of images: classes take turns. */
+export function labelsFor(from: number, count: number, classes: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => (from + i) % classes);
+}
+
+/**
+ * Draws images `from` to `from + count - 1` of a seed: which they are does not depend on the batch.
+ * @param onStep called after every step of the solver
+ * @returns [count, C, H, W]
+ */
+export async function generateBatch(
+  options: GenerateOptions,
+  from: number,
+  count: number,
+  denoise: DenoiseLabelled,
+  onStep?: () => void,
+): Promise<Float32Array> {
+  const { seed, length, classes, signal } = options;
+  const samples = { from, count, length };
+  const y = labelsFor(from, count, classes);
+  return sample(
+    { ...options, count, noise: stepNoise(seed, samples) },
+    initialNoise(seed, samples),
+    (x, t) => denoise(x, t, y),
+    () => {
+      if (signal.aborted) throw new Interrupted('stopped while sampling; nothing was written.');
+      onStep?.();
+    },
+  );
+}

@@ -1,0 +1,42 @@
+// What did a run of `exithead train` leave? Its config, backbone and heads, opened and checked.
+import { loadConfig } from '../config/load.js';
+import type { Setting } from '../config/layers.js';
+import type { TrainConfig } from '../config/schema.js';
+import { openBackbone, type OpenedBackbone } from '../checkpoints/backbone.js';
+import { UserError } from '../errors.js';
+import { isFile } from '../files/disk.js';
+import type { Model } from '../exits/model.js';
+import { readHeads, type TrainedHeads } from '../exits/headsFile.js';
+import { openRun, type Run } from './runFolder.js';
+import { headsPath } from './trainHeads.js';
+
+export interface Trained {
+  readonly run: Run;
+  /** As the run was started, with the settings of this call on top. */
+  readonly config: TrainConfig;
+  readonly backbone: OpenedBackbone;
+  readonly heads: TrainedHeads;
+  /** Both together. */
+  readonly model: Model;
+}
+
+/**
+ * @param path of a run folder
+ * @param set settings on top of its config: what profile and schedule shall do differently
+ * @throws UserError if the run is not finished, or its backbone has changed since
+ */
+export async function openTrained(path: string, set: readonly Setting[] = []): Promise<Trained> {
+  const run = await openRun(path);
+  const { config } = await loadConfig(run.config, { kind: 'train', set });
+  if (!(await isFile(headsPath(run))))
+    throw new UserError(
+      `${path} has no heads.safetensors yet: its training is not finished. Go on with \`exithead train ${path} --resume\`.`,
+    );
+  const backbone = await openBackbone(config.backbone);
+  const { spec, weights, fingerprint } = backbone;
+  const heads = await readHeads(headsPath(run), spec, fingerprint);
+  return {
+    ...{ run, config, backbone, heads },
+    model: { spec, backbone: weights, plans: heads.plans, heads: heads.weights },
+  };
+}

@@ -1,0 +1,55 @@
+// What can the backbone draw so far? A grid of samples from the averaged weights, beside the run and in TensorBoard.
+import { join } from 'node:path';
+import type { BackboneSpec } from '../backbones/backbone.js';
+import type { PretrainConfig } from '../config/schema.js';
+import { diffusion } from '../diffusion/betas.js';
+import { respace } from '../diffusion/respace.js';
+import type { Engine } from '../engine/engine.js';
+import type { HostTensors } from '../engine/tensors.js';
+import { openDenoiser } from '../exits/denoiser.js';
+import { writeFileAtomic } from '../files/write.js';
+import { imageGrid } from '../report/grid.js';
+import { generateBatch } from '../samplers/generate.js';
+import { solverOf } from '../samplers/solvers.js';
+import type { TrainOptions } from './loop.js';
+import type { Run } from './runFolder.js';
+import { part } from './state.js';
+
+/** Draws at every checkpoint whose step is a multiple of train.sampleEvery; none if that is 0. */
+export function previews(
+  run: Run,
+  spec: BackboneSpec,
+  config: PretrainConfig,
+  frozen: HostTensors,
+  { engine, signal }: { readonly engine: Engine; readonly signal: AbortSignal },
+): NonNullable<TrainOptions['onCheckpoint']> {
+  const { sample, seed } = config;
+  return async ({ step, state }, metrics) => {
+    if (config.train.sampleEvery === 0 || step % config.train.sampleEvery !== 0) return;
+    const backbone = { ...frozen, ...part(state, 'ema') };
+    const guided = sample.guidance !== 1;
+    const model = { spec, backbone, plans: [], heads: {} };
+    const denoiser = await openDenoiser(engine, model, [spec.depth], guided);
+    try {
+      const images = await generateBatch(
+        {
+          ...{ seed, signal, clip: sample.clip, count: sample.count, batch: sample.count },
+          solver: solverOf(sample),
+          diffusion: diffusion(config.diffusion),
+          timesteps: respace(config.diffusion.steps, String(sample.steps)),
+          length: spec.channels * spec.imageSize ** 2,
+          classes: spec.classes,
+        },
+        0,
+        sample.count,
+        (x, t, y) => denoiser.predict(spec.depth, { x, t, y, guidance: sample.guidance }),
+      );
+      const { channels, imageSize } = spec;
+      const grid = await imageGrid(images, { channels, imageSize, columns: sample.columns });
+      await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);
+      await metrics.image(step, 'samples', grid);
+    } finally {
+      await denoiser.dispose();
+    }
+  };
+}
