@@ -1,13 +1,6 @@
 // How far is it, and how long will it take? A bar on a terminal, now and then a line in a pipe.
 import { SingleBar } from 'cli-progress';
-
-/** What long work reports to. */
-export interface Progress {
-  /** `done` of `total` steps, with numbers worth watching, such as the loss. */
-  update(done: number, total: number, values: Readonly<Record<string, number>>): void;
-  /** Call it when the work ends, whether well or not. */
-  end(): void;
-}
+import type { Progress } from '../training/progress.js';
 
 export const noProgress: Progress = { update: () => undefined, end: () => undefined };
 

@@ -1,6 +1,7 @@
 // What does the user see? Lines and tables on stdout, or one JSON document; warnings, errors and progress on stderr.
 import { styleText } from 'node:util';
-import { noProgress, progressBar, progressLines, type Progress } from './progress.js';
+import type { Progress } from '../training/progress.js';
+import { noProgress, progressBar, progressLines } from './progress.js';
 
 /** Where output goes: process.stdout, or anything like it. */
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };

@@ -1,0 +1,81 @@
+// What may other programs use? The public API, in the order of the pipeline.
+export { UserError, Interrupted } from './errors.js';
+export { loadConfig, configYaml, type Loaded, type LoadOptions } from './config/load.js';
+export type { Config, ConfigKind, PretrainConfig, SampleConfig, TrainConfig } from './config/schema.js';
+
+export { pickEngine, type EngineOptions } from './engine/pick.js';
+export type {
+  CompiledStep,
+  CompileOptions,
+  Engine,
+  EngineKind,
+  Feeds,
+  InputSpec,
+  Step,
+  Tensors,
+} from './engine/engine.js';
+export type { HostTensor, HostTensors, StoredTensor, Weight, Weights } from './engine/tensors.js';
+export { tf } from './engine/tf.js';
+export { macsOf } from './trace/trace.js';
+
+export { openBackbone, type BackboneSource, type OpenedBackbone } from './checkpoints/backbone.js';
+export { writeBackbone } from './checkpoints/writeBackbone.js';
+export { openSafetensors, writeSafetensors, type SafetensorsFile } from './checkpoints/safetensors.js';
+export { openTorch, type TorchFile } from './checkpoints/torch.js';
+export { readTensor, readTensors } from './checkpoints/stored.js';
+export { fingerprintOf } from './checkpoints/fingerprint.js';
+
+export type { Backbone, BackboneFamily, BackboneSpec, Query, State } from './backbones/backbone.js';
+export { families, familyOf } from './backbones/families.js';
+export { ditSpec, publishedNames, publishedSize, readSpec, specJson } from './backbones/spec.js';
+export { guided } from './backbones/guidance.js';
+
+export { headKinds, headPlan, initialHeads, runHead, type HeadPlan } from './exits/heads.js';
+export { readHeads, writeHeads, type TrainedHeads } from './exits/headsFile.js';
+export { exitMacs, exitsOf, exitStep, type Model } from './exits/model.js';
+export { features, runAll, runHeads, runTo, type ExitPrediction, type Heads } from './exits/run.js';
+export { openDenoiser, type Denoiser } from './exits/denoiser.js';
+
+export {
+  diffusion,
+  ddpmBetas,
+  alphaBar,
+  logSnr,
+  type BetaOptions,
+  type Diffusion,
+} from './diffusion/betas.js';
+export { addNoise, predictX0 } from './diffusion/forward.js';
+export { respace } from './diffusion/respace.js';
+
+export { mnistFiles, openIdxDataset, type ImageDataset } from './data/dataset.js';
+export { batches, examples, type Batch } from './data/batches.js';
+
+export { pretrain } from './training/pretrain.js';
+export { trainHeads } from './training/trainHeads.js';
+export { openTrained, type Trained } from './training/openTrained.js';
+export { createRun, openRun, type Run } from './training/runFolder.js';
+export { startRun } from './training/startRun.js';
+export { readMetrics, type MetricsLine } from './training/metrics.js';
+export type { Work } from './training/fit.js';
+export type { Progress } from './training/progress.js';
+
+export { profile, type ProfileOptions } from './schedules/profile.js';
+export { readErrorTable, writeErrorTable, type ErrorTable } from './schedules/errorTable.js';
+export { frontier, solveSchedule, uniformSchedule } from './schedules/solve.js';
+export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from './schedules/schedule.js';
+
+export { sample, type Denoise, type SampleOptions } from './samplers/sampler.js';
+export { generateBatch } from './samplers/generate.js';
+export { drift } from './samplers/compare.js';
+export type { Solver } from './samplers/solvers.js';
+
+export { exportBundle } from './bundle/export.js';
+export { readBundle, writeBundle, type Bundle, type BundleContents } from './bundle/bundle.js';
+export { openBundle, type OpenedBundle } from './bundle/openBundle.js';
+export { draw, planDrawing, type Drawing } from './bundle/draw.js';
+
+export { agreement, accuracyOn } from './evaluate/agreement.js';
+export { trainClassifier, type Classifier } from './evaluate/classifier.js';
+export { imageGrid, type Picture } from './report/grid.js';
+export { reportPage, writeReport, type Report } from './report/page.js';
+export { runReport } from './report/runReport.js';
