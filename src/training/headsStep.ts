@@ -41,6 +41,8 @@ export function headsStep(
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance, (weights) => {
       const each = runHeads(backbone, { plans, weights }, states).map(({ prediction }) => {
         const toNoise = weightedError(epsilonOf(prediction, spec.channels), noise, lambda);
+        // Without it the blocks after the last head are no part of a compiled step.
+        if (distillation === 0) return toNoise;
         return tf.add(toNoise, tf.mul(weightedError(prediction, full, lambda), distillation));
       });
       return tf.stack(each) as tf.Tensor1D;

@@ -1,0 +1,140 @@
+// A one-channel DiT that trains in a second, and what its training steps are fed.
+import { expect } from '@jest/globals';
+import type { BackboneSpec } from '../../src/backbones/backbone.js';
+import { initialWeights } from '../../src/backbones/init.js';
+import { ditSpec } from '../../src/backbones/spec.js';
+import { readTensor } from '../../src/checkpoints/stored.js';
+import { eagerEngine } from '../../src/engine/eager.js';
+import type { CompiledStep, Engine, Feeds, Step } from '../../src/engine/engine.js';
+import { onnxEngine } from '../../src/engine/onnx.js';
+import type { HostTensors, Weights } from '../../src/engine/tensors.js';
+import { stream } from '../../src/random.js';
+import { initialState } from '../../src/training/state.js';
+import { trainingInputs } from '../../src/training/pretrainStep.js';
+import type { UpdateOptions } from '../../src/training/update.js';
+
+/** Compiled and eager, which must agree. */
+export const onnx = onnxEngine({ threads: 1, reason: 'test' });
+export const eager = eagerEngine({ kind: 'wasm', reason: 'test', backend: 'cpu', load: readTensor });
+
+/** Images of 8 x 8, three blocks, four classes, a hundred diffusion steps. */
+export const spec = ditSpec({
+  input_size: 8,
+  patch_size: 4,
+  in_channels: 1,
+  hidden_size: 16,
+  depth: 3,
+  num_heads: 2,
+  mlp_ratio: 2,
+  num_classes: 4,
+  learn_sigma: false,
+  time_steps: 100,
+});
+
+/** Weights of which none is silent: official ones start with zero gates and a zero last layer. */
+export function livelyWeights(of: BackboneSpec = spec, seed = 1): HostTensors {
+  return moved(initialWeights(of, seed), 0.1, seed);
+}
+
+/** Every weight shifted by normal numbers of that deviation. */
+export function moved(weights: HostTensors, deviation: number, seed = 1): HostTensors {
+  return Object.fromEntries(
+    Object.entries(weights).map(([name, { shape, data }]) => {
+      const by = stream(seed, `moved/${name}`).normals(data.length);
+      return [
+        name,
+        { shape, data: Float32Array.from(data, (value, i) => value + deviation * (by[i] ?? NaN)) },
+      ];
+    }),
+  );
+}
+
+/**
+ * AdamW whose eps is far above rounding errors. Some gradients are zero by nature, as that of the bias of attention's
+ * keys; with the usual eps of 1e-8 their last bits alone would decide steps of the size of the learning rate.
+ */
+export const steady: UpdateOptions = {
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-4,
+  weightDecay: 0.01,
+  clip: 1,
+  ema: 0.9,
+};
+
+/** Made-up feeds of a training step; the last label is the null class. */
+export function feedsFor(of: BackboneSpec, batch: number, index: number): Feeds {
+  const random = stream(index, 'feeds');
+  const size = batch * of.channels * of.imageSize ** 2;
+  return {
+    x: random.normals(size),
+    noise: random.normals(size),
+    t: Float32Array.from({ length: batch }, () => random.integer(of.timeSteps)),
+    y: Int32Array.from({ length: batch }, (_, i) =>
+      i === batch - 1 ? of.classes : random.integer(of.classes),
+    ),
+    lambda: Float32Array.from({ length: batch }, () => 0.5 + random.uniform()),
+    lr: 0.01 / (index + 1),
+  };
+}
+
+/** What is compiled: a training step, its weights and the frozen part. */
+export interface Training {
+  readonly step: Step;
+  readonly weights: HostTensors;
+  readonly frozen: Weights;
+  readonly of?: BackboneSpec;
+}
+
+export function compileTraining(
+  engine: Engine,
+  { step, weights, frozen, of = spec }: Training,
+): Promise<CompiledStep> {
+  return engine.compile(step, { state: initialState(weights), batch: trainingInputs(of), frozen });
+}
+
+/** What came of several steps, one after the other. */
+export interface Trained {
+  /** Results of every step, by name. */
+  readonly results: readonly Readonly<Record<string, number>>[];
+  readonly state: HostTensors;
+  readonly macs: number;
+}
+
+export async function runSteps(
+  engine: Engine,
+  training: Training,
+  feeds: readonly Feeds[],
+): Promise<Trained> {
+  const compiled = await compileTraining(engine, training);
+  const results: Record<string, number>[] = [];
+  for (const fed of feeds) results.push(scalars(await compiled(fed)));
+  const state = await compiled.read();
+  await compiled.dispose();
+  return { results, state, macs: compiled.macs };
+}
+
+function scalars(results: HostTensors): Record<string, number> {
+  return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data[0] ?? NaN]));
+}
+
+/** Holds results and every part of the state of two trainings together. */
+export function expectSame(actual: Trained, expected: Trained, tolerance: number): void {
+  expect(actual.results.map((step) => Object.keys(step))).toEqual(
+    expected.results.map((step) => Object.keys(step)),
+  );
+  actual.results.forEach((step, n) =>
+    expect(Object.values(step)).toBeAllClose(Object.values(expected.results[n] ?? {}), tolerance),
+  );
+  expect(Object.keys(actual.state).toSorted()).toEqual(Object.keys(expected.state).toSorted());
+  for (const [name, { data }] of Object.entries(actual.state))
+    expect(data).toBeAllClose(expected.state[name]?.data ?? [], tolerance);
+  expect(actual.macs).toBe(expected.macs);
+}
+
+/** Names of the state that the steps moved. */
+export function movedNames({ state }: Trained, weights: HostTensors): string[] {
+  return Object.entries(initialState(weights)).flatMap(([name, { data }]) =>
+    data.every((value, i) => value === state[name]?.data[i]) ? [] : [name],
+  );
+}
