@@ -1,6 +1,7 @@
 // Which model does a bundle describe? Its heads on the backbone that it was made for.
 import { resolve } from 'node:path';
-import { openBackbone, type BackboneSource } from '../checkpoints/backbone.js';
+import { openBackbone, type BackboneSource, type OpenedBackbone } from '../checkpoints/backbone.js';
+import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { messageOf, UserError } from '../errors.js';
 import { requireSameBackbone } from '../exits/headsFile.js';
@@ -13,15 +14,15 @@ export interface OpenedBundle {
 }
 
 /**
- * Opens a bundle and its backbone.
+ * Opens a bundle and its backbone. What the backbone is, the bundle says, so its weights may stand alone.
  * @param backbone where the backbone is; unless given, where the bundle says, seen from the bundle's folder
- * @throws UserError if the backbone is not there, or another one
+ * @throws UserError if the backbone is not there, or another one, or the heads are not those of the schedule
  */
 export async function openBundle(path: string, backbone?: BackboneSource): Promise<OpenedBundle> {
   const bundle = await readBundle(path);
   const { spec, fingerprint } = bundle.backbone;
   const source = backbone ?? { path: resolve(path, bundle.backbone.source), weights: 'auto' as const };
-  const opened = await openBackbone(source).catch((error: unknown) => {
+  const opened = await openMeant({ ...source, spec }, fingerprint).catch((error: unknown) => {
     if (backbone !== undefined || !(error instanceof UserError)) throw error;
     throw new UserError(
       `${path} names its backbone as ${bundle.backbone.source}, which cannot be opened: ${messageOf(error)} ` +
@@ -29,7 +30,28 @@ export async function openBundle(path: string, backbone?: BackboneSource): Promi
     );
   });
   requireSameBackbone(fingerprint, opened.fingerprint, path);
+  await requireOwnHeads(path, bundle);
   // A runtime maps weights from one folder alone, that of the backbone.
   const heads = await readTensors(bundle.heads);
   return { bundle, model: { spec, backbone: opened.weights, plans: bundle.plans, heads } };
+}
+
+/** A .pt file may hold two sets of weights; the fingerprint tells which one is meant. */
+async function openMeant(source: BackboneSource, fingerprint: string): Promise<OpenedBackbone> {
+  const first = await openBackbone(source);
+  if (first.fingerprint === fingerprint) return first;
+  const second = await openBackbone({ ...source, weights: 'model' }).catch((error: unknown) => {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  });
+  return second?.fingerprint === fingerprint ? second : first;
+}
+
+async function requireOwnHeads(path: string, { heads, schedule }: Bundle): Promise<void> {
+  const found = await fingerprintOf(heads);
+  if (found === schedule.heads) return;
+  throw new UserError(
+    `${path}: its heads have fingerprint ${found}, but its schedule was solved for heads with ${schedule.heads}. ` +
+      'Export it again.',
+  );
 }

@@ -23,6 +23,8 @@ export interface BackboneSource {
   readonly size?: string | undefined;
   /** With `size`: side of the input in latents. */
   readonly imageSize?: number | undefined;
+  /** What it is, where that is known from elsewhere, as a bundle knows it; no config.json is read then. */
+  readonly spec?: BackboneSpec | undefined;
 }
 
 export interface OpenedBackbone {
@@ -77,7 +79,11 @@ async function weightsPath(path: string): Promise<string> {
   }
 }
 
-async function specOf({ config, size, imageSize }: BackboneSource, file: string): Promise<BackboneSpec> {
+async function specOf(
+  { config, size, imageSize, spec }: BackboneSource,
+  file: string,
+): Promise<BackboneSpec> {
+  if (spec !== undefined) return spec;
   if (config !== undefined && size !== undefined)
     throw new UserError(`backbone: both config (${config}) and size (${size}) are given. Give one of them.`);
   if (imageSize !== undefined && size === undefined)
