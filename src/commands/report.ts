@@ -1,5 +1,6 @@
 // exithead report: one HTML page of what a run measured.
 import { join } from 'node:path';
+import { makeFolder } from '../files/disk.js';
 import { writeReport } from '../report/page.js';
 import { runReport } from '../report/runReport.js';
 import { openTrained } from '../training/openTrained.js';
@@ -12,8 +13,10 @@ export default verb({
   options: {},
   async run(call, terminal) {
     const trained = await openTrained(targetOf(call));
-    const path = join(call.out ?? trained.run.path, 'report.html');
-    await writeReport(path, await runReport(trained));
+    const folder = call.out ?? trained.run.path;
+    const report = await runReport(trained);
+    await makeFolder(folder);
+    const path = await writeReport(join(folder, 'report.html'), report);
     terminal.line(path);
     return { report: path };
   },

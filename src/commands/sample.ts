@@ -1,10 +1,9 @@
 // exithead sample: draws images with a bundle.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { loadConfig } from '../config/load.js';
-import { writing } from '../files/disk.js';
+import { makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid } from '../report/grid.js';
 import { drift, type Drawn } from '../samplers/compare.js';
@@ -68,7 +67,7 @@ async function save(
   { scheduled, full }: Drawing,
   shape: { channels: number; imageSize: number; columns: number },
 ): Promise<string[]> {
-  await writing(folder, () => mkdir(folder, { recursive: true }));
+  await makeFolder(folder);
   const files: string[] = [];
   const sets: readonly (readonly [string, Drawn])[] = [
     ['scheduled.png', scheduled],

@@ -1,5 +1,5 @@
 // What does the user hear when the disk refuses what exithead writes?
-import { stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { messageOf, UserError } from '../errors.js';
 
 /** What these mean is the same wherever they come from. */
@@ -26,6 +26,16 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
     const cause = Object.entries(causes).find(([code]) => isCode(error, code))?.[1];
     if (cause === undefined) throw error;
     throw new UserError(`cannot write ${path}: ${cause} (${messageOf(error)})`);
+  }
+}
+
+/** Makes a folder and those above it; one that is there already stays. @throws UserError if the disk refuses it */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await writing(path, () => mkdir(path, { recursive: true }));
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error;
+    throw new UserError(`${path} is a file, expected a folder to write to. Give another place.`);
   }
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
-import { isCode, writing } from '../files/disk.js';
+import { isCode, makeFolder, writing } from '../files/disk.js';
 
 /** Paths of a run folder. */
 export interface Run {
@@ -31,7 +31,7 @@ export async function createRun(
   name: string,
   configText: (folder: string) => string,
 ): Promise<Run> {
-  await writing(root, () => mkdir(root, { recursive: true }));
+  await makeFolder(root);
   for (;;) {
     const number = 1 + Math.max(0, ...(await numbersIn(root)));
     const label = String(number).padStart(3, '0');

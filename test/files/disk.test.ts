@@ -1,6 +1,9 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { isCode, writing } from '../../src/files/disk.js';
+import { isCode, makeFolder, writing } from '../../src/files/disk.js';
+import { temporaryFolders } from '../folder.js';
 
 const failing = (code: string) => () =>
   Promise.reject(Object.assign(new Error(`${code}: refused`), { code }));
@@ -17,6 +20,25 @@ describe('writing', () => {
   it('lets everything else pass', async () => {
     await expect(writing('a', failing('EEXIST'))).rejects.not.toThrow(UserError);
     await expect(writing('a', () => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
+  });
+});
+
+describe('makeFolder', () => {
+  const folder = temporaryFolders();
+
+  it('makes the folders above, too, and keeps one that is there', async () => {
+    const path = join(await folder(), 'a', 'b');
+    await makeFolder(path);
+    await writeFile(join(path, 'kept'), '');
+    await makeFolder(path);
+    expect(await readdir(path)).toEqual(['kept']);
+  });
+  it('says what stands in its place', async () => {
+    const file = join(await folder(), 'file');
+    await writeFile(file, '');
+    await expect(makeFolder(file)).rejects.toThrow(`${file} is a file, expected a folder`);
+    await expect(makeFolder(file)).rejects.toThrow(UserError);
+    await expect(makeFolder(join(file, 'a'))).rejects.toThrow(/part of the path is a file/);
   });
 });
 
