@@ -1,5 +1,8 @@
 // How does a run become a bundle? Heads, schedule and a reference to the backbone, checked to belong together.
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { UserError } from '../errors.js';
+import { isFile } from '../files/disk.js';
+import { readErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { readSchedule, type Schedule } from '../schedules/schedule.js';
 import type { Trained } from '../training/openTrained.js';
 import type { Run } from '../training/runFolder.js';
@@ -9,16 +12,56 @@ import { writeBundle } from './bundle.js';
 export const errorTablePath = (run: Run): string => join(run.path, 'error-table.json');
 export const schedulePath = (run: Run): string => join(run.path, 'schedule.json');
 
+/** What was measured of a run, if it was. @throws UserError if that was of other heads than the run now holds */
+export async function errorTableOf(trained: Trained): Promise<ErrorTable | undefined> {
+  const path = errorTablePath(trained.run);
+  if (!(await isFile(path))) return undefined;
+  const table = await readErrorTable(path);
+  requireSameHeads(trained, { ...table, path, verb: 'profile' });
+  return table;
+}
+
+/** What was solved for a run, if it was. @throws UserError if that was for other heads than the run now holds */
+export async function scheduleOf(trained: Trained): Promise<Schedule | undefined> {
+  const path = schedulePath(trained.run);
+  if (!(await isFile(path))) return undefined;
+  const schedule = await readSchedule(path);
+  requireSameHeads(trained, { ...schedule, exits: schedule.available, path, verb: 'schedule' });
+  return schedule;
+}
+
+/** The list of exits counts, too: shared heads have no weights, so all of them have the same fingerprint. */
+function requireSameHeads(
+  { run, backbone, heads }: Trained,
+  found: Pick<ErrorTable, 'backbone' | 'heads' | 'exits'> & { readonly path: string; readonly verb: string },
+): void {
+  const expected = [...heads.plans, { exit: backbone.spec.depth, kind: 'backbone' }];
+  const shown = (exits: readonly { readonly exit: number; readonly kind: string }[]): string =>
+    exits.map(({ exit, kind }) => `${exit} ${kind}`).join();
+  if (
+    found.backbone === backbone.fingerprint &&
+    found.heads === heads.fingerprint &&
+    shown(found.exits) === shown(expected)
+  )
+    return;
+  throw new UserError(
+    `${found.path} belongs to another backbone or other heads than ${run.path} now holds. ` +
+      `Run \`exithead ${found.verb} ${run.path}\` again.`,
+  );
+}
+
 /**
  * Writes the bundle of a run.
  * @param out folder of the bundle
  * @returns the schedule in it
- * @throws UserError if the schedule was solved for other heads, or the folder cannot be written
+ * @throws UserError if there is no schedule, it was solved for other heads, or the folder cannot be written
  */
 export async function exportBundle(trained: Trained, out: string): Promise<Schedule> {
   const { run, config, backbone, heads } = trained;
   const { betas, betaStart, betaEnd, steps, prediction } = config.diffusion;
-  const schedule = await readSchedule(schedulePath(run));
+  const schedule = await scheduleOf(trained);
+  if (!schedule)
+    throw new UserError(`${run.path} has no schedule.json. Run \`exithead schedule ${run.path}\` first.`);
   await writeBundle(out, {
     backbone: {
       spec: backbone.spec,

@@ -1,9 +1,7 @@
 // exithead schedule: solves for the exits that lose least at a speed-up.
-import { errorTablePath, schedulePath } from '../bundle/export.js';
+import { errorTableOf, schedulePath } from '../bundle/export.js';
 import { respace } from '../diffusion/respace.js';
 import { UserError } from '../errors.js';
-import { isFile } from '../files/disk.js';
-import { readErrorTable } from '../schedules/errorTable.js';
 import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
 import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
 import { openTrained } from '../training/openTrained.js';
@@ -25,14 +23,11 @@ export default verb({
   },
   options: {},
   async run(call, terminal) {
-    const { run, config, heads } = await openTrained(targetOf(call), call.set);
-    if (!(await isFile(errorTablePath(run))))
+    const trained = await openTrained(targetOf(call), call.set);
+    const { run, config } = trained;
+    const table = await errorTableOf(trained);
+    if (!table)
       throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
-    const table = await readErrorTable(errorTablePath(run));
-    if (table.heads !== heads.fingerprint)
-      throw new UserError(
-        `${errorTablePath(run)} was measured on other heads than ${run.path} now holds. Run \`exithead profile ${run.path}\` again.`,
-      );
     const { speedup, steps, monotone } = config.schedule;
     const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
     const schedule = solveSchedule(options, speedup);

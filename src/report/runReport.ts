@@ -1,20 +1,18 @@
 // What is there to tell about a run? Whatever its folder holds so far: training, error table, schedule.
 import type { ErrorTable } from '../schedules/errorTable.js';
-import { readErrorTable } from '../schedules/errorTable.js';
-import { readSchedule, type Schedule } from '../schedules/schedule.js';
+import type { Schedule } from '../schedules/schedule.js';
 import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
 import { UserError } from '../errors.js';
-import { isFile } from '../files/disk.js';
-import { errorTablePath, schedulePath } from '../bundle/export.js';
+import { errorTableOf, scheduleOf } from '../bundle/export.js';
 import { readMetrics } from '../training/metrics.js';
 import type { Trained } from '../training/openTrained.js';
 import type { Report } from './page.js';
 import type { Frontier } from './plots/frontier.js';
 
-/** Reads the folder of a run. @throws UserError if a file in it is damaged */
-export async function runReport({ run, config, backbone, heads }: Trained): Promise<Report> {
-  const table = (await isFile(errorTablePath(run))) ? await readErrorTable(errorTablePath(run)) : undefined;
-  const schedule = (await isFile(schedulePath(run))) ? await readSchedule(schedulePath(run)) : undefined;
+/** Reads the folder of a run. @throws UserError if a file in it is damaged, or of other heads */
+export async function runReport(trained: Trained): Promise<Report> {
+  const { run, config, backbone, heads } = trained;
+  const [table, schedule] = [await errorTableOf(trained), await scheduleOf(trained)];
   const training = await readMetrics(run.metrics);
   return {
     title: config.name,
