@@ -1,6 +1,6 @@
 // exithead train: trains exit heads on a frozen backbone.
-import { openBackbone } from '../checkpoints/backbone.js';
 import { pickEngine } from '../engine/pick.js';
+import { openFrozen } from '../training/openTrained.js';
 import { rehearseHeads, trainHeads } from '../training/trainHeads.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import { verb } from './verb.js';
@@ -21,7 +21,7 @@ export default verb({
   async run(call, terminal) {
     const { loaded, start } = await trainingRun('train', call);
     const { config } = loaded;
-    const backbone = await openBackbone(config.backbone);
+    const backbone = await openFrozen(config);
     if (call.dryRun)
       return showRehearsal(
         await rehearseHeads(config, backbone, await pickEngine(config.engine)),

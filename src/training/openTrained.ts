@@ -21,6 +21,24 @@ export interface Trained {
 }
 
 /**
+ * The backbone of a config for heads.
+ * @throws UserError if it cannot be opened, or was made for another number of diffusion steps
+ */
+export async function openFrozen({
+  backbone,
+  diffusion,
+}: Pick<TrainConfig, 'backbone' | 'diffusion'>): Promise<OpenedBackbone> {
+  const opened = await openBackbone(backbone);
+  const { timeSteps } = opened.spec;
+  if (timeSteps !== diffusion.steps)
+    throw new UserError(
+      `diffusion.steps is ${diffusion.steps}, but the backbone ${opened.source} knows ${timeSteps} steps. ` +
+        'Set diffusion as the backbone was trained, or give time_steps in its config.json if that lacks it.',
+    );
+  return opened;
+}
+
+/**
  * @param path of a run folder
  * @param set settings on top of its config: what profile and schedule shall do differently
  * @throws UserError if the run is not finished, or its backbone has changed since
@@ -32,7 +50,7 @@ export async function openTrained(path: string, set: readonly Setting[] = []): P
     throw new UserError(
       `${path} has no heads.safetensors yet: its training is not finished. Go on with \`exithead train ${path} --resume\`.`,
     );
-  const backbone = await openBackbone(config.backbone);
+  const backbone = await openFrozen(config);
   const { spec, weights, fingerprint } = backbone;
   const heads = await readHeads(headsPath(run), spec, fingerprint);
   return {
