@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { describe, expect, it } from '@jest/globals';
+import { ditSpec, specJson } from '../../src/backbones/spec.js';
+import { openData } from '../../src/data/open.js';
+import { UserError } from '../../src/errors.js';
+import { temporaryFolders } from '../folder.js';
+import { spec } from '../training/tiny.js';
+import { idxBytes } from './idx-bytes.js';
+
+const folder = temporaryFolders();
+
+/** Training images of that size, with one label of each class, and fewer held-out ones. */
+async function dataOf(size: number, classes: number) {
+  const root = await folder();
+  const write = async (name: string, count: number) => {
+    const files = { images: join(root, `${name}.images`), labels: join(root, `${name}.labels`) };
+    const pixels = Uint8Array.from({ length: count * size * size }, (_, i) => i % 251);
+    await writeFile(files.images, idxBytes([count, size, size], pixels));
+    await writeFile(
+      files.labels,
+      idxBytes(
+        [count],
+        Uint8Array.from({ length: count }, (_, i) => i % classes),
+      ),
+    );
+    return files;
+  };
+  return {
+    kind: 'idx',
+    train: await write('train', 2 * classes),
+    test: await write('test', classes),
+  } as const;
+}
+
+describe('the data of a config', () => {
+  it('open by split', async () => {
+    const data = await dataOf(8, 4);
+    expect(await openData(data, 'train', spec)).toMatchObject({ count: 8, imageSize: 8, classes: 4 });
+    expect(await openData(data, 'test', spec)).toMatchObject({ count: 4, imageSize: 8, classes: 4 });
+  });
+
+  it('may have fewer classes than the backbone', async () => {
+    expect((await openData(await dataOf(8, 3), 'train', spec)).classes).toBe(3);
+  });
+
+  it('are MNIST from its package', async () => {
+    const mnist = ditSpec({ ...specJson(spec), input_size: 28, num_classes: 10 });
+    const { count, name } = await openData({ kind: 'mnist' }, 'test', mnist);
+    expect({ count, name }).toEqual({ count: 10_000, name: 'MNIST (test)' });
+  });
+
+  it('are refused in another size', async () => {
+    const opened = openData(await dataOf(12, 4), 'train', spec);
+    await expect(opened).rejects.toThrow(UserError);
+    await expect(opened).rejects.toThrow('images are 1 x 12 x 12, but the backbone takes 1 x 8 x 8');
+  });
+
+  it('are refused with other channels', async () => {
+    const colours = ditSpec({ ...specJson(spec), in_channels: 3 });
+    await expect(openData(await dataOf(8, 4), 'train', colours)).rejects.toThrow(
+      'images are 1 x 8 x 8, but the backbone takes 3 x 8 x 8',
+    );
+  });
+
+  it('are refused with labels that the backbone does not know', async () => {
+    const opened = openData(await dataOf(8, 5), 'train', spec);
+    await expect(opened).rejects.toThrow(UserError);
+    await expect(opened).rejects.toThrow('has labels up to 4, but the backbone knows 4 classes');
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import { batches } from '../../src/data/batches.js';
+import type { ImageDataset } from '../../src/data/dataset.js';
+import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
+import { stream } from '../../src/random.js';
+import { lambdas } from '../../src/training/lambda.js';
+import { noisyBatches, spreadTimes, type NoisyBatchOptions } from '../../src/training/noisyBatches.js';
+
+const schedule = diffusion(ddpmBetas);
+const random = stream(1, 'images');
+const dataset: ImageDataset = {
+  name: 'made up',
+  count: 50,
+  channels: 1,
+  imageSize: 4,
+  classes: 5,
+  pixels: Uint8Array.from({ length: 50 * 16 }, () => random.integer(256)),
+  labels: Uint8Array.from({ length: 50 }, (_, i) => i % 5),
+};
+const options: NoisyBatchOptions = {
+  seed: 3,
+  batch: 8,
+  diffusion: schedule,
+  lambdas: lambdas({ kind: 'min-snr', gamma: 5 }, schedule.alphasCumprod),
+  labelDropout: 0.1,
+  nullClass: 5,
+};
+
+describe('noisy batches', () => {
+  it('depend on seed and step alone, not on what was asked before', () => {
+    const inOrder = noisyBatches(dataset, options);
+    const forward = Array.from({ length: 15 }, (_, step) => inOrder(step));
+    const jumping = noisyBatches(dataset, options);
+    for (const step of [14, 3, 3, 0, 9]) expect(jumping(step)).toEqual(forward[step]);
+    const other = noisyBatches(dataset, { ...options, seed: 4 })(3);
+    for (const key of ['x', 'noise', 't', 'y'] as const) expect(other[key]).not.toEqual(forward[3]?.[key]);
+    expect(forward[4]?.noise).not.toEqual(forward[3]?.noise);
+  });
+
+  it('hold the images of the step with exactly the noise they say, at the times they say', () => {
+    const { x, noise, t } = noisyBatches(dataset, options)(6);
+    const { x: clean } = batches(dataset, options)(6);
+    const expected = Array.from(clean, (value, i) => {
+      const alpha = schedule.alphasCumprod[t[Math.floor(i / 16)] ?? NaN] ?? NaN;
+      return Math.sqrt(alpha) * value + Math.sqrt(1 - alpha) * (noise[i] ?? NaN);
+    });
+    expect(x).toBeAllClose(expected, 1e-6);
+  });
+
+  it('weigh every sample by its time', () => {
+    const { t, lambda } = noisyBatches(dataset, options)(2);
+    expect(t).toHaveLength(8);
+    const snr = (at: number): number => {
+      const alpha = schedule.alphasCumprod[at] ?? NaN;
+      return alpha / (1 - alpha);
+    };
+    expect(lambda).toBeAllClose(
+      Array.from(t, (at) => Math.min(snr(at), 5) / snr(at)),
+      1e-6,
+    );
+  });
+
+  it('drop the share of labels that they are told, and keep the others', () => {
+    const labelsOf = (at: (step: number) => { readonly y: Int32Array }): number[] =>
+      Array.from({ length: 500 }, (_, step) => [...at(step).y]).flat();
+    const labels = (labelDropout: number) => labelsOf(noisyBatches(dataset, { ...options, labelDropout }));
+    const given = labelsOf(batches(dataset, options));
+    expect(labels(0)).toEqual(given);
+    expect(new Set(labels(1))).toEqual(new Set([5]));
+    const some = labels(0.1);
+    const dropped = some.filter((label) => label === 5).length;
+    // 4000 draws at 0.1: three standard deviations are 57.
+    expect(Math.abs(dropped - 400)).toBeLessThan(57);
+    expect(some.filter((label, i) => label !== 5 && label !== given[i])).toEqual([]);
+  });
+
+  it('draw noise with mean 0 and variance 1 that no two samples share', () => {
+    const { noise } = noisyBatches(dataset, { ...options, batch: 500 })(0);
+    const mean = noise.reduce((sum, value) => sum + value, 0) / noise.length;
+    const variance = noise.reduce((sum, value) => sum + value * value, 0) / noise.length;
+    // 8000 numbers: three standard deviations of the mean are 0.034, of the variance 0.047.
+    expect(Math.abs(mean)).toBeLessThan(0.034);
+    expect(Math.abs(variance - 1)).toBeLessThan(0.047);
+    expect(new Set(noise).size).toBeGreaterThan(7900);
+  });
+});
+
+describe('times of a batch', () => {
+  it.each([1, 3, 7, 64])('are one in every part of %d', (batch) => {
+    for (const shift of [0, 0.1234, 0.5, 0.999999]) {
+      const t = spreadTimes(shift, batch, 1000);
+      expect(t.every((at) => Number.isInteger(at) && at >= 0 && at < 1000)).toBe(true);
+      // Around the circle, neighbours are a B-th part apart; whole numbers may be one nearer or farther.
+      const sorted = [...t].toSorted((a, b) => a - b);
+      sorted.forEach((at, i) => {
+        const next = sorted[i + 1] ?? 1000 + (sorted[0] ?? NaN);
+        expect(Math.abs(next - at - 1000 / batch)).toBeLessThan(1);
+      });
+    }
+  });
+
+  it('reach both ends, and each as often as any other', () => {
+    const counts = new Array<number>(20).fill(0);
+    // Shifts at which no part ends, so that rounding decides nothing.
+    for (let shift = 0.0005; shift < 1; shift += 0.001)
+      for (const t of spreadTimes(shift, 4, 20)) counts[t] = (counts[t] ?? 0) + 1;
+    expect(counts).toEqual(Array<number>(20).fill(200));
+  });
+});
