@@ -1,6 +1,7 @@
 // Which heads lie in a file, and to which backbone do they belong? Safetensors that say so in their metadata.
 import { z } from 'zod';
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { finiteCheck } from '../checkpoints/finite.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import { readTensors } from '../checkpoints/stored.js';
@@ -42,7 +43,7 @@ export function writeHeads(
 }
 
 /**
- * Reads heads and checks that they are whole and belong to this backbone.
+ * Reads heads and checks that they are whole, finite and of this backbone.
  * @param backbone fingerprint of the backbone at hand
  * @throws UserError naming what does not fit
  */
@@ -55,13 +56,16 @@ export async function readHeads(path: string, spec: BackboneSpec, backbone: stri
         `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
     );
   requireSameBackbone(metadata['backbone'] ?? 'none', backbone, path);
-  const plans = checkedPlans(spec, plansIn(path, metadata['plans'] ?? '', remedy));
+  const plans = plansIn(path, spec, metadata['plans'] ?? '', remedy);
   const problems = weightProblems(spec, plans, tensors);
   if (problems.length > 0)
     throw new UserError(
       `${path} does not hold the heads that it names:\n${problems.slice(0, 12).join('\n')}\nTrain the heads again.`,
     );
-  return { plans, weights: await readTensors(tensors), fingerprint: await fingerprintOf(tensors) };
+  const finite = finiteCheck();
+  const fingerprint = await fingerprintOf(tensors, finite.see);
+  finite.require(path);
+  return { plans, weights: await readTensors(tensors), fingerprint };
 }
 
 /**
@@ -97,10 +101,12 @@ export function weightProblems(
   });
 }
 
-function plansIn(path: string, text: string, remedy: string): readonly HeadPlan[] {
+function plansIn(path: string, spec: BackboneSpec, text: string, remedy: string): readonly HeadPlan[] {
   try {
-    return plansSchema.parse(JSON.parse(text));
-  } catch {
+    return checkedPlans(spec, plansSchema.parse(JSON.parse(text)));
+  } catch (error) {
+    // A list that can be read, of heads that this backbone cannot have.
+    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}. ${remedy}`);
     throw new UserError(`${path}: its metadata does not say which heads it holds. ${remedy}`);
   }
 }
