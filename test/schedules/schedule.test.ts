@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
-import { depthOf, exitAt, readSchedule, writeSchedule } from '../../src/schedules/schedule.js';
+import { depthOf, exitAt, readSchedule, stretchesOf, writeSchedule } from '../../src/schedules/schedule.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import { scratch } from '../scratch.js';
 import { exits, madeTable } from './tables.js';
@@ -22,6 +22,15 @@ describe('a schedule', () => {
   });
   it('counts its depth in multiply-adds, heads included', () => {
     expect(depthOf([...exits], [1, 2, 4, 4])).toBeCloseTo((30 + 55 + 200) / 400, 12);
+  });
+  it('tells steps in a row that run the same exit as one stretch, however often an exit comes back', () => {
+    const timesteps = [900, 700, 500, 300, 100];
+    expect(stretchesOf({ timesteps, exits: [1, 1, 4, 1, 1] })).toEqual([
+      { exit: 1, from: 900, to: 700, steps: 2 },
+      { exit: 4, from: 500, to: 500, steps: 1 },
+      { exit: 1, from: 300, to: 100, steps: 2 },
+    ]);
+    expect(stretchesOf({ timesteps: [7], exits: [2] })).toEqual([{ exit: 2, from: 7, to: 7, steps: 1 }]);
   });
   it('gives back what was written', async () => {
     await fc.assert(
