@@ -7,6 +7,7 @@ import { openBackbone } from '../src/checkpoints/backbone.js';
 import { main } from '../src/commands/main.js';
 import { duration } from '../src/commands/progress.js';
 import type { Terminal } from '../src/commands/terminal.js';
+import { showRehearsal } from '../src/commands/trainingRun.js';
 import { verb } from '../src/commands/verb.js';
 import { workOf } from '../src/commands/work.js';
 import { processWorld } from '../src/commands/world.js';
@@ -27,7 +28,7 @@ import { writeSchedule } from '../src/schedules/schedule.js';
 import { solveSchedule } from '../src/schedules/solve.js';
 import { openTrained, type Trained } from '../src/training/openTrained.js';
 import { startRun } from '../src/training/startRun.js';
-import { trainHeads } from '../src/training/trainHeads.js';
+import { rehearseHeads, trainHeads } from '../src/training/trainHeads.js';
 
 /** Digits shown, of all that are drawn. */
 const shown = 50;
@@ -48,7 +49,7 @@ interface Outcome {
 
 const quickstart = verb({
   examples: [['npm run quickstart', 'train heads, measure, solve, export, sample and compare']],
-  common: ['set', 'out', 'engine', 'seed'],
+  common: ['set', 'out', 'engine', 'seed', 'dry-run'],
   configKind: 'train',
   options: {},
   async run(call, terminal) {
@@ -59,8 +60,14 @@ const quickstart = verb({
     const work = (label: string): ReturnType<typeof workOf> => workOf(config, call, terminal, label);
     const title = (text: string): void => terminal.line(`\n${text}`);
 
-    title('1. Train exit heads on the frozen backbone');
     const backbone = await openBackbone(config.backbone);
+    if (call.dryRun) {
+      const { engine } = await work('rehearse');
+      terminal.line(`Training the heads, about a third of the quickstart:`);
+      return showRehearsal(await rehearseHeads(config, backbone, engine), config.train, terminal);
+    }
+
+    title('1. Train exit heads on the frozen backbone');
     const run = await startRun(loaded, { root: call.out ?? 'quickstart-out', resume: false });
     await trainHeads(run, config, backbone, await work('train'));
     const trained = await openTrained(run.path);
