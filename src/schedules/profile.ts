@@ -1,11 +1,12 @@
 // How wrong is every exit on held-out images? One pass per batch measures them all.
+import { setImmediate } from 'node:timers/promises';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { examples, type Batch } from '../data/batches.js';
 import type { ImageDataset } from '../data/dataset.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
-import type { Engine, Step } from '../engine/engine.js';
+import type { Engine, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor } from '../engine/tensors.js';
 import { Interrupted } from '../errors.js';
@@ -36,7 +37,8 @@ export interface ProfileOptions {
 }
 
 /**
- * Measures every exit of a model on the same noisy images, whose times are spread evenly over the diffusion.
+ * Measures every exit of a model on the same noisy images, whose times are spread evenly over the diffusion. Image,
+ * noise and time of a sample depend on its number and the seed, not on the batch.
  * @throws UserError if a prediction is not finite
  * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
  */
@@ -49,16 +51,18 @@ export async function profile(options: ProfileOptions): Promise<ErrorTable> {
   });
   const step = await engine.compile(profileStep(model.spec, model.plans), {
     state: {},
-    batch: { ...queryInputs(model.spec), noise: queryInputs(model.spec).x },
+    batch: profileInputs(model.spec),
     frozen: { ...model.backbone, ...model.heads },
   });
   try {
     for (let from = 0; from < samples; from += options.batch) {
+      // An engine may block the event loop while it computes; here signals and drawings get their turn.
+      await setImmediate();
       if (signal.aborted)
         throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
       const count = Math.min(options.batch, samples - from);
       const { x: clean, y } = cycled(dataset, from, count);
-      const noise = stream(options.seed, 'profile noise', from).normals(clean.length);
+      const noise = noiseOf(options.seed, from, count, clean.length / count);
       // Neighbouring images get times far apart: 0.618... is the golden ratio's fraction, whose multiples fill [0, 1) evenly.
       const t = Float32Array.from({ length: count }, (_, i) =>
         Math.floor((((from + i) * 0.6180339887498949) % 1) * diffusion.steps),
@@ -85,8 +89,17 @@ export function measuredExits(model: Model): MeasuredExit[] {
   }));
 }
 
-/** Results: squared errors of every exit on every sample, [B, exits], to the noise and to the whole backbone. */
-function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
+/** Inputs of `profileStep`. */
+export function profileInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
+  const query = queryInputs(spec);
+  return { ...query, noise: query.x };
+}
+
+/**
+ * Measures one batch: the inputs of a query, and `noise` [B, C, H, W]. Results: the squared error of every exit on every
+ * sample, a mean over the elements of epsilon, `toNoise` and `toFull` (the whole backbone), [B, exits].
+ */
+export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
   return (_state, batch, frozen) => {
     const { noise } = batch;
     if (!noise) throw new Error('a profile needs the noise');
@@ -123,6 +136,14 @@ function addAll(
       })),
     );
   });
+}
+
+/** Standard normal noise of samples `from` to `from + count - 1`, each with its own. @param length numbers in each */
+function noiseOf(seed: number, from: number, count: number, length: number): Float32Array {
+  const noise = new Float32Array(count * length);
+  for (let i = 0; i < count; i++)
+    noise.set(stream(seed, 'profile noise', from + i).normals(length), i * length);
+  return noise;
 }
 
 /** The next images in file order, from the start again after the last. */

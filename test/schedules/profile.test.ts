@@ -1,0 +1,158 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ImageDataset } from '../../src/data/dataset.js';
+import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
+import { Interrupted, UserError } from '../../src/errors.js';
+import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { exitMacs, type Model } from '../../src/exits/model.js';
+import { stream } from '../../src/random.js';
+import { profile, profileInputs, profileStep, type ProfileOptions } from '../../src/schedules/profile.js';
+import { fixtureJson, fixtureTensors, pick } from '../fixtures.js';
+import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import { eager, livelyWeights, moved, onnx, spec } from '../training/tiny.js';
+
+const backbone = livelyWeights();
+const plans: readonly HeadPlan[] = [
+  { kind: 'shared', exit: 1 },
+  { kind: 'block', exit: 2 },
+];
+const model: Model = { spec, backbone, plans, heads: moved(initialHeads(spec, plans, backbone, 1), 0.05) };
+
+const random = stream(1, 'images');
+const dataset: ImageDataset = {
+  name: 'made up',
+  count: 20,
+  channels: 1,
+  imageSize: 8,
+  classes: 4,
+  pixels: Uint8Array.from({ length: 20 * 64 }, () => random.integer(256)),
+  labels: Uint8Array.from({ length: 20 }, (_, i) => i % 4),
+};
+
+/** Measures 50 samples, more than there are images. */
+function measured(more: Partial<ProfileOptions> = {}) {
+  return profile({
+    engine: onnx,
+    model,
+    fingerprints: { backbone: 'b', heads: 'h' },
+    dataset,
+    diffusion: diffusion({ ...ddpmBetas, steps: 100 }),
+    ...{ seed: 5, samples: 50, batch: 16, bins: 5 },
+    signal: new AbortController().signal,
+    progress: { update: () => undefined, end: () => undefined },
+    ...more,
+  });
+}
+
+const flat = (rows: readonly (readonly (number | null)[])[]): number[] =>
+  rows.flatMap((row) => row.map((value) => value ?? NaN));
+
+describe('a step of profiling', () => {
+  it('gives the recorded errors of the official early-exit model, sample by sample', async () => {
+    const { t, mse } = fixtureJson('ase/error_table.json') as { t: number[]; mse: number[][] };
+    const recorded = fixtureTensors('ase/error_table.safetensors');
+    const perSample = pick(recorded, 'mse_per_sample').data;
+    const noisy = pick(recorded, 'x_t').data;
+    const shared: HeadPlan[] = [1, 2, 3, 4, 5].map((exit) => ({ kind: 'shared', exit }));
+    const step = await onnx.compile(profileStep(tinySpec, shared), {
+      state: {},
+      batch: profileInputs(tinySpec),
+      frozen: tinyWeights,
+    });
+    const size = noisy.length / t.length;
+    for (const [row, at] of t.entries()) {
+      const { toNoise, toFull } = await step({
+        x: noisy.slice(row * size, (row + 1) * size),
+        t: new Float32Array(6).fill(at),
+        y: pick(recorded, 'y').data,
+        noise: pick(recorded, 'noise').data,
+      });
+      expect(toNoise?.shape).toEqual([6, 6]);
+      expect(toNoise?.data).toBeAllClose(perSample.subarray(row * 36, row * 36 + 36), 1e-5);
+      const means = Array.from({ length: 6 }, (_, k) =>
+        [0, 1, 2, 3, 4, 5].reduce((sum, i) => sum + (toNoise?.data[i * 6 + k] ?? NaN) / 6, 0),
+      );
+      expect(means).toBeAllClose(mse[row] ?? [], 1e-5);
+      // The last exit is the backbone, all others differ from it.
+      toFull?.data.forEach((value, i) => expect(value === 0).toBe(i % 6 === 5));
+    }
+    await step.dispose();
+  });
+});
+
+describe('a profile', () => {
+  it('counts every sample once, spread over the bins, and names what it measured', async () => {
+    const table = await measured();
+    expect(table).toMatchObject({ backbone: 'b', heads: 'h', steps: 100 });
+    expect(table.exits).toEqual([
+      { exit: 1, kind: 'shared', macs: exitMacs(model, 1) },
+      { exit: 2, kind: 'block', macs: exitMacs(model, 2) },
+      { exit: 3, kind: 'backbone', macs: exitMacs(model, 3) },
+    ]);
+    expect(table.count.reduce((sum, count) => sum + count, 0)).toBe(50);
+    // Multiples of the golden ratio: nearly the same number everywhere.
+    for (const count of table.count) expect(Math.abs(count - 10)).toBeLessThanOrEqual(1);
+    expect(table.excess.mean[2]).toEqual([0, 0, 0, 0, 0]);
+    expect(table.rise.mean[2]).toEqual([0, 0, 0, 0, 0]);
+    for (const value of flat(table.excess.mean.slice(0, 2))) expect(value).toBeGreaterThan(0);
+    const [error, rise] = [flat(table.error.mean), flat(table.rise.mean)];
+    const full = [...error.slice(10), ...error.slice(10), ...error.slice(10)];
+    expect(rise).toBeAllClose(
+      error.map((value, i) => value - (full[i] ?? NaN)),
+      1e-6,
+    );
+  });
+
+  it.each([1, 7, 50])('is the same in batches of %d', async (batch) => {
+    const [table, expected] = [await measured({ batch }), await measured()];
+    expect(table.count).toEqual(expected.count);
+    for (const name of ['error', 'excess', 'rise'] as const)
+      expect(flat(table[name].mean)).toBeAllClose(flat(expected[name].mean), 1e-6);
+    expect(flat(table.error.standardError)).toBeAllClose(flat(expected.error.standardError), 1e-6);
+  });
+
+  it('is the same on an eager engine, and keeps no tensor there', async () => {
+    const expected = await measured({ samples: 10 });
+    await expect(async () => {
+      const table = await measured({ samples: 10, engine: eager });
+      expect(flat(table.excess.mean)).toBeAllClose(flat(expected.excess.mean), 1e-5);
+    }).toKeepTensorCount();
+  });
+
+  it('depends on the seed', async () => {
+    const [one, same, other] = [await measured(), await measured(), await measured({ seed: 6 })];
+    expect(same).toEqual(one);
+    expect(flat(other.error.mean)).not.toEqual(flat(one.error.mean));
+  });
+
+  it.each([onnx, eager])(
+    'stops on the signal between two batches, however the engine computes',
+    async (engine) => {
+      const controller = new AbortController();
+      const seen: string[] = [];
+      const stopped = measured({
+        ...{ engine, batch: 5 },
+        signal: controller.signal,
+        progress: {
+          update: (done) => {
+            seen.push(String(done));
+            // As Ctrl-C arrives: from the event loop.
+            if (done === 10) setImmediate(() => controller.abort());
+          },
+          end: () => seen.push('end'),
+        },
+      });
+      await expect(stopped).rejects.toThrow(Interrupted);
+      await expect(stopped).rejects.toThrow('stopped after 10 of 50 samples; nothing was written.');
+      expect(seen).toEqual(['5', '10', 'end']);
+    },
+  );
+
+  it('refuses heads that predict numbers that are not finite', async () => {
+    const name = 'exits.2.last.linear.bias';
+    const { shape, data } = model.heads[name] as { shape: number[]; data: Float32Array };
+    const heads = { ...model.heads, [name]: { shape, data: data.map(() => NaN) } };
+    const refused = measured({ model: { ...model, heads } });
+    await expect(refused).rejects.toThrow(UserError);
+    await expect(refused).rejects.toThrow(/exit 2 at bin 0 .*not finite/);
+  });
+});
