@@ -11,42 +11,22 @@ import { isFile } from '../files/disk.js';
 import { measuredExits } from '../schedules/profile.js';
 import { stretchesOf } from '../schedules/schedule.js';
 import { openTrained } from '../training/openTrained.js';
+import type { inspect } from './declarations.js';
 import type { Terminal } from './terminal.js';
-import { targetOf, verb } from './verb.js';
+import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 
-export default verb({
-  examples: [
-    ['exithead inspect models/mnist-dit', 'a folder with config.json and weights'],
-    ['exithead inspect DiT-XL-2-256x256.pt --size DiT-XL/2', 'an official checkpoint that stands alone'],
-    ['exithead inspect bundle', 'a bundle, checked against its backbone'],
-  ],
-  positional: {
-    name: 'path',
-    meaning: 'backbone (folder, .safetensors or .pt), run folder or bundle',
-    required: true,
-  },
-  common: [],
-  options: {
-    size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
-    'image-size': { type: 'number', meaning: 'with --size: side of the input in latents' },
-    weights: {
-      type: 'string',
-      meaning: 'which weights of a .pt file',
-      choices: ['auto', 'ema', 'model'],
-    },
-    backbone: { type: 'string', meaning: 'of a bundle: where its backbone is' },
-  },
-  async run(call, terminal) {
-    const path = targetOf(call);
-    const { size, weights = 'auto', backbone } = call.options;
-    const imageSize = call.options['image-size'];
-    if (await isFile(join(path, 'bundle.json'))) return inspectBundle(path, backbone, terminal);
-    if (backbone !== undefined)
-      throw new UserError(`${path} is no bundle, so --backbone does not go with it.`);
-    if (await isFile(join(path, 'config.yaml'))) return inspectRun(path, terminal);
-    return inspectBackbone({ path, weights, size, imageSize }, terminal);
-  },
-});
+export default async function run(
+  call: Call<OptionsOf<typeof inspect>>,
+  terminal: Terminal,
+): Promise<Result> {
+  const path = targetOf(call);
+  const { size, weights = 'auto', backbone } = call.options;
+  const imageSize = call.options['image-size'];
+  if (await isFile(join(path, 'bundle.json'))) return inspectBundle(path, backbone, terminal);
+  if (backbone !== undefined) throw new UserError(`${path} is no bundle, so --backbone does not go with it.`);
+  if (await isFile(join(path, 'config.yaml'))) return inspectRun(path, terminal);
+  return inspectBackbone({ path, weights, size, imageSize }, terminal);
+}
 
 async function inspectBackbone(source: BackboneSource, terminal: Terminal): Promise<Facts> {
   const { spec, weights, fingerprint } = await openBackbone(source);

@@ -6,52 +6,41 @@ import { binName } from '../schedules/timeBins.js';
 import { writeErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { measuredExits, profile } from '../schedules/profile.js';
 import { openTrained } from '../training/openTrained.js';
-import { targetOf, verb } from './verb.js';
+import { targetOf, type Call, type Result } from './verb.js';
 import { workOf } from './work.js';
 import type { Terminal } from './terminal.js';
 
-export default verb({
-  examples: [
-    ['exithead profile runs/001-mnist-heads', 'measure all exits of a run'],
-    ['exithead profile runs/001-mnist-heads --samples 10000', 'on more images: smaller standard errors'],
-  ],
-  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
-  common: ['set', 'engine', 'seed', 'dry-run'],
-  configKind: 'train',
-  shortcuts: { samples: { key: 'profile.samples', alias: 'n' }, bins: { key: 'profile.bins' } },
-  options: {},
-  async run(call, terminal) {
-    const trained = await openTrained(targetOf(call), call.set);
-    const { run, config, backbone, heads, model } = trained;
-    const { samples, batch, bins } = config.profile;
-    const dataset = await openData(config.data, 'test', backbone.spec);
-    if (call.dryRun) {
-      const exits = measuredExits(model);
-      const full = exits.at(-1)?.macs ?? NaN;
-      terminal.line(
-        `${exits.length} exits on ${samples} noisy images of ${dataset.name}, in ${bins} time bins`,
-      );
-      terminal.line(
-        `at least ${((full * samples) / 1e12).toPrecision(3)} T multiply-adds; nothing was written`,
-      );
-      return { dryRun: true, exits, samples, bins };
-    }
-    const { engine, signal, progress } = await workOf(config, call, terminal, 'profile');
-    terminal.line(`engine ${engine.kind}: ${engine.reason}`);
-    const table = await profile({
-      ...{ engine, signal, progress, model, dataset, samples, batch, bins },
-      fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
-      diffusion: diffusion(config.diffusion),
-      seed: config.seed,
-    });
-    const path = errorTablePath(run);
-    await writeErrorTable(path, table);
-    showTable(table, terminal);
-    terminal.line(`error table in ${path}`);
-    terminal.line(`next: exithead schedule ${run.path} --speedup ${config.schedule.speedup}`);
-    return { errorTable: path, table };
-  },
-});
+export default async function run(call: Call, terminal: Terminal): Promise<Result> {
+  const trained = await openTrained(targetOf(call), call.set);
+  const { run, config, backbone, heads, model } = trained;
+  const { samples, batch, bins } = config.profile;
+  const dataset = await openData(config.data, 'test', backbone.spec);
+  if (call.dryRun) {
+    const exits = measuredExits(model);
+    const full = exits.at(-1)?.macs ?? NaN;
+    terminal.line(
+      `${exits.length} exits on ${samples} noisy images of ${dataset.name}, in ${bins} time bins`,
+    );
+    terminal.line(
+      `at least ${((full * samples) / 1e12).toPrecision(3)} T multiply-adds; nothing was written`,
+    );
+    return { dryRun: true, exits, samples, bins };
+  }
+  const { engine, signal, progress } = await workOf(config, call, terminal, 'profile');
+  terminal.line(`engine ${engine.kind}: ${engine.reason}`);
+  const table = await profile({
+    ...{ engine, signal, progress, model, dataset, samples, batch, bins },
+    fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
+    diffusion: diffusion(config.diffusion),
+    seed: config.seed,
+  });
+  const path = errorTablePath(run);
+  await writeErrorTable(path, table);
+  showTable(table, terminal);
+  terminal.line(`error table in ${path}`);
+  terminal.line(`next: exithead schedule ${run.path} --speedup ${config.schedule.speedup}`);
+  return { errorTable: path, table };
+}
 
 /** Excess of every exit, from noise to data, in at most six columns. */
 function showTable({ bins, exits, excess }: ErrorTable, terminal: Terminal): void {

@@ -7,59 +7,39 @@ import { makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid } from '../report/grid.js';
 import { drift, type Drawn } from '../samplers/compare.js';
+import type { sample } from './declarations.js';
 import type { Terminal } from './terminal.js';
-import { targetOf, verb } from './verb.js';
+import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 import { workOf } from './work.js';
 
-export default verb({
-  examples: [
-    ['exithead sample bundle -n 64 --solver ddim --steps 50', 'draw 64 images'],
-    ['exithead sample bundle -n 64 --compare', 'also at full depth from the same noise, and compare'],
-    [
-      'exithead sample bundle --backbone models/mnist-dit',
-      'the backbone lies elsewhere than it did at export',
-    ],
-  ],
-  positional: { name: 'bundle', meaning: 'folder that `exithead export` wrote', required: true },
-  common: ['config', 'set', 'out', 'engine', 'seed', 'dry-run'],
-  configKind: 'sample',
-  shortcuts: {
-    count: { key: 'sample.count', alias: 'n' },
-    solver: { key: 'sample.solver' },
-    steps: { key: 'sample.steps' },
-    guidance: { key: 'sample.guidance' },
-    batch: { key: 'sample.batch' },
-  },
-  options: {
-    compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
-    backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
-  },
-  async run(call, terminal) {
-    const { config } = await loadConfig(call.config, { kind: 'sample', set: call.set });
-    const { backbone, compare } = call.options;
-    const opened = await openBundle(
-      targetOf(call),
-      backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
-    );
-    const plan = planDrawing(opened, config.sample);
-    terminal.line(
-      `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
-        `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth`,
-    );
-    if (call.dryRun) return { dryRun: true, ...plan };
-    const { engine, signal, progress } = await workOf(config, call, terminal, 'sample');
-    terminal.line(`engine ${engine.kind}: ${engine.reason}`);
-    const { seed, sample } = config;
-    const drawing = await draw(opened, { engine, config: sample, seed, compare, signal, progress });
-    const { channels, imageSize } = opened.model.spec;
-    const files = await save(call.out ?? 'samples', drawing, {
-      channels,
-      imageSize,
-      columns: sample.columns,
-    });
-    return { files, labels: [...drawing.labels], ...show(drawing, files, terminal) };
-  },
-});
+export default async function run(call: Call<OptionsOf<typeof sample>>, terminal: Terminal): Promise<Result> {
+  const { config } = await loadConfig(call.config, { kind: 'sample', set: call.set });
+  const { backbone, compare } = call.options;
+  const opened = await openBundle(
+    targetOf(call),
+    backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
+  );
+  const plan = planDrawing(opened, config.sample);
+  terminal.line(
+    `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
+      `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth`,
+  );
+  if (call.dryRun) {
+    terminal.line('Nothing was written.');
+    return { dryRun: true, ...plan };
+  }
+  const { engine, signal, progress } = await workOf(config, call, terminal, 'sample');
+  terminal.line(`engine ${engine.kind}: ${engine.reason}`);
+  const { seed, sample } = config;
+  const drawing = await draw(opened, { engine, config: sample, seed, compare, signal, progress });
+  const { channels, imageSize } = opened.model.spec;
+  const files = await save(call.out ?? 'samples', drawing, {
+    channels,
+    imageSize,
+    columns: sample.columns,
+  });
+  return { files, labels: [...drawing.labels], ...show(drawing, files, terminal) };
+}
 
 /** One PNG for each way of drawing. */
 async function save(

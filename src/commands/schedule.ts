@@ -6,41 +6,26 @@ import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule
 import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
 import { openTrained } from '../training/openTrained.js';
 import type { Terminal } from './terminal.js';
-import { targetOf, verb } from './verb.js';
+import { targetOf, type Call, type Result } from './verb.js';
 
-export default verb({
-  examples: [
-    ['exithead schedule runs/001-mnist-heads --speedup 1.5', 'the best exits at two thirds of the compute'],
-    ['exithead schedule runs/001-mnist-heads --speedup 1.3 --steps 25', 'for a sampler of 25 steps'],
-  ],
-  positional: { name: 'run', meaning: 'folder of a run that was profiled', required: true },
-  common: ['set', 'dry-run'],
-  configKind: 'train',
-  shortcuts: {
-    speedup: { key: 'schedule.speedup', alias: 's' },
-    steps: { key: 'schedule.steps' },
-    monotone: { key: 'schedule.monotone' },
-  },
-  options: {},
-  async run(call, terminal) {
-    const trained = await openTrained(targetOf(call), call.set);
-    const { run, config } = trained;
-    const table = await errorTableOf(trained);
-    if (!table)
-      throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
-    const { speedup, steps, monotone } = config.schedule;
-    const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
-    const schedule = solveSchedule(options, speedup);
-    show(schedule, uniform(options, speedup), terminal);
-    if (call.dryRun) terminal.line('Nothing was written.');
-    else {
-      await writeSchedule(schedulePath(run), schedule);
-      terminal.line(`schedule in ${schedulePath(run)}`);
-      terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
-    }
-    return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
-  },
-});
+export default async function run(call: Call, terminal: Terminal): Promise<Result> {
+  const trained = await openTrained(targetOf(call), call.set);
+  const { run, config } = trained;
+  const table = await errorTableOf(trained);
+  if (!table)
+    throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
+  const { speedup, steps, monotone } = config.schedule;
+  const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
+  const schedule = solveSchedule(options, speedup);
+  show(schedule, uniform(options, speedup), terminal);
+  if (call.dryRun) terminal.line('Nothing was written.');
+  else {
+    await writeSchedule(schedulePath(run), schedule);
+    terminal.line(`schedule in ${schedulePath(run)}`);
+    terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
+  }
+  return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
+}
 
 /** The baseline, where one exit at all times can be that fast. */
 function uniform(options: Parameters<typeof uniformSchedule>[0], speedup: number): Schedule | undefined {

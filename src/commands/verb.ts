@@ -42,7 +42,8 @@ export interface Positional {
 /** Flags that several verbs share; every verb also has --json, --quiet and --help. */
 export type CommonFlag = 'config' | 'set' | 'out' | 'engine' | 'seed' | 'resume' | 'dry-run';
 
-export interface Verb<Options extends Flags = Flags> {
+/** What a verb takes. */
+export interface Declaration<Options extends Flags = Flags> {
   /** What to type, and what it does. The first is also shown when something is missing. */
   readonly examples: readonly [Example, ...Example[]];
   readonly positional?: Positional;
@@ -51,12 +52,16 @@ export interface Verb<Options extends Flags = Flags> {
   readonly configKind?: ConfigKind;
   readonly shortcuts?: Readonly<Record<string, Shortcut>>;
   readonly options: Options;
+}
+
+export interface Verb<Options extends Flags = Flags> extends Declaration<Options> {
   /**
    * Calls one library function and prints. Long work ends with `Interrupted` soon after `call.signal`.
    * @returns what --json prints
    */
-  run(call: Call<Options>, terminal: Terminal): Promise<Readonly<Record<string, unknown>>>;
+  run(call: Call<Options>, terminal: Terminal): Promise<Result>;
 }
+export type Result = Readonly<Record<string, unknown>>;
 export type Example = readonly [command: string, meaning: string];
 
 /** What the user asked of a verb. */
@@ -74,12 +79,19 @@ export interface Call<Options extends Flags = Flags> {
   readonly signal: AbortSignal;
 }
 
+/** Declares what a verb takes, apart from its work. */
+export function declare<const Options extends Flags>(declared: Declaration<Options>): Declaration<Options> {
+  return declared;
+}
+
+export type OptionsOf<Declared> = Declared extends Declaration<infer Options> ? Options : never;
+
 /** Declares a verb; `call.options` gets its types from `options`. */
 export function verb<const Options extends Flags>(declared: Verb<Options>): Verb<Options> {
   return declared;
 }
 
-/** A line of the table of verbs. Its file is loaded when the verb is called, so that help is quick. */
+/** A line of the table of verbs. */
 export interface VerbEntry {
   readonly name: string;
   readonly summary: string;

@@ -1,20 +1,35 @@
 // Which verbs are there? The one table, in the order of the pipeline.
-import type { Verb, VerbEntry } from './verb.js';
+import * as declared from './declarations.js';
+import type { Declaration, Flags, Verb, VerbEntry } from './verb.js';
 
-/** A verb's file is loaded when it is called, so that help is quick. */
-const entry = (
+/** The file that does a verb's work is loaded when the verb runs, with the libraries it needs: help is quick. */
+function entry<Options extends Flags>(
   name: string,
   summary: string,
-  load: () => Promise<{ readonly default: Verb<never> | Verb }>,
-): VerbEntry => ({ name, summary, load: async () => (await load()).default });
+  declaration: Declaration<Options>,
+  load: () => Promise<{ readonly default: Verb<Options>['run'] }>,
+): VerbEntry {
+  const verb: Verb<Options> = {
+    ...declaration,
+    run: async (call, terminal) => (await load()).default(call, terminal),
+  };
+  return { name, summary, load: () => Promise.resolve(verb) };
+}
+
+const { inspect, pretrain, train, profile, schedule, exporting, sample, report } = declared;
 
 export const verbs: readonly VerbEntry[] = [
-  entry('inspect', 'say what a backbone, run or bundle is', () => import('./inspect.js')),
-  entry('pretrain', 'make a backbone from nothing', () => import('./pretrain.js')),
-  entry('train', 'train exit heads on a frozen backbone', () => import('./train.js')),
-  entry('profile', 'measure the error of every exit at every time', () => import('./profile.js')),
-  entry('schedule', 'solve for the exits that lose least at a speed-up', () => import('./schedule.js')),
-  entry('export', 'write the bundle that a sampler loads', () => import('./export.js')),
-  entry('sample', 'draw images with a bundle', () => import('./sample.js')),
-  entry('report', 'write what a run measured as one HTML page', () => import('./report.js')),
+  entry('inspect', 'say what a backbone, run or bundle is', inspect, () => import('./inspect.js')),
+  entry('pretrain', 'make a backbone from nothing', pretrain, () => import('./pretrain.js')),
+  entry('train', 'train exit heads on a frozen backbone', train, () => import('./train.js')),
+  entry('profile', 'measure the error of every exit at every time', profile, () => import('./profile.js')),
+  entry(
+    'schedule',
+    'solve for the exits that lose least at a speed-up',
+    schedule,
+    () => import('./schedule.js'),
+  ),
+  entry('export', 'write the bundle that a sampler loads', exporting, () => import('./export.js')),
+  entry('sample', 'draw images with a bundle', sample, () => import('./sample.js')),
+  entry('report', 'write what a run measured as one HTML page', report, () => import('./report.js')),
 ];

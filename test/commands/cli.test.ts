@@ -28,8 +28,9 @@ function loadedBy(file: string, seen = new Set<string>()): Set<string> {
 }
 
 describe('the command exithead', () => {
-  it('starts without TensorFlow.js, onnxruntime and sharp', () => {
+  it('starts, and has the help of every verb, without TensorFlow.js, onnxruntime and sharp', () => {
     const loaded = [...loadedBy(resolve('src/cli.ts'))];
+    expect(loaded).toContain(resolve('src/commands/declarations.ts'));
     expect(loaded).toContain('yargs');
     expect(loaded.filter((name) => /@tensorflow|onnxruntime|sharp/.test(name))).toEqual([]);
   });

@@ -1,0 +1,121 @@
+// What does each verb take? Positionals, flags and examples, apart from its work, so that help loads no library.
+import { declare } from './verb.js';
+
+export const inspect = declare({
+  examples: [
+    ['exithead inspect models/mnist-dit', 'a folder with config.json and weights'],
+    ['exithead inspect DiT-XL-2-256x256.pt --size DiT-XL/2', 'an official checkpoint that stands alone'],
+    ['exithead inspect bundle', 'a bundle, checked against its backbone'],
+  ],
+  positional: {
+    name: 'path',
+    meaning: 'backbone (folder, .safetensors or .pt), run folder or bundle',
+    required: true,
+  },
+  common: [],
+  options: {
+    size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
+    'image-size': { type: 'number', meaning: 'with --size: side of the input in latents' },
+    weights: {
+      type: 'string',
+      meaning: 'which weights of a .pt file',
+      choices: ['auto', 'ema', 'model'],
+    },
+    backbone: { type: 'string', meaning: 'of a bundle: where its backbone is' },
+  },
+});
+
+export const pretrain = declare({
+  examples: [
+    ['exithead pretrain configs/mnist/pretrain.yaml', 'make the digit backbone of models/mnist-dit'],
+    ['exithead pretrain configs/mnist/pretrain.yaml --dry-run', 'say what that takes on this machine'],
+    ['exithead pretrain runs/001-mnist-pretrain --resume', 'go on with a run that was stopped'],
+  ],
+  positional: { name: 'config', meaning: 'YAML file, or the folder of a run to resume', required: true },
+  common: ['config', 'set', 'out', 'engine', 'seed', 'resume', 'dry-run'],
+  configKind: 'pretrain',
+  options: {},
+});
+
+export const train = declare({
+  examples: [
+    ['exithead train configs/mnist/heads.yaml', 'train the heads of a config'],
+    ['exithead train configs/mnist/heads.yaml --set heads.kind=block', 'the same with one key changed'],
+    ['exithead train configs/mnist/heads.yaml --dry-run', 'check all of it and say what it takes'],
+    ['exithead train configs/mnist/heads.yaml --resume', 'go on with its newest run'],
+    ['exithead train runs/002-mnist-heads --resume', 'go on with that run'],
+  ],
+  positional: { name: 'config', meaning: 'YAML file, or the folder of a run to resume', required: true },
+  common: ['config', 'set', 'out', 'engine', 'seed', 'resume', 'dry-run'],
+  configKind: 'train',
+  options: {},
+});
+
+export const profile = declare({
+  examples: [
+    ['exithead profile runs/001-mnist-heads', 'measure all exits of a run'],
+    ['exithead profile runs/001-mnist-heads --samples 10000', 'on more images: smaller standard errors'],
+  ],
+  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
+  common: ['set', 'engine', 'seed', 'dry-run'],
+  configKind: 'train',
+  shortcuts: { samples: { key: 'profile.samples', alias: 'n' }, bins: { key: 'profile.bins' } },
+  options: {},
+});
+
+export const schedule = declare({
+  examples: [
+    ['exithead schedule runs/001-mnist-heads --speedup 1.5', 'the best exits at two thirds of the compute'],
+    ['exithead schedule runs/001-mnist-heads --speedup 1.3 --steps 25', 'for a sampler of 25 steps'],
+  ],
+  positional: { name: 'run', meaning: 'folder of a run that was profiled', required: true },
+  common: ['set', 'dry-run'],
+  configKind: 'train',
+  shortcuts: {
+    speedup: { key: 'schedule.speedup', alias: 's' },
+    steps: { key: 'schedule.steps' },
+    monotone: { key: 'schedule.monotone' },
+  },
+  options: {},
+});
+
+export const exporting = declare({
+  examples: [
+    ['exithead export runs/001-mnist-heads --out bundle', 'heads, schedule and settings in one folder'],
+  ],
+  positional: { name: 'run', meaning: 'folder of a run that has a schedule', required: true },
+  common: ['out'],
+  options: {},
+});
+
+export const sample = declare({
+  examples: [
+    ['exithead sample bundle -n 64 --solver ddim --steps 50', 'draw 64 images'],
+    ['exithead sample bundle -n 64 --compare', 'also at full depth from the same noise, and compare'],
+    [
+      'exithead sample bundle --backbone models/mnist-dit',
+      'the backbone lies elsewhere than it did at export',
+    ],
+  ],
+  positional: { name: 'bundle', meaning: 'folder that `exithead export` wrote', required: true },
+  common: ['config', 'set', 'out', 'engine', 'seed', 'dry-run'],
+  configKind: 'sample',
+  shortcuts: {
+    count: { key: 'sample.count', alias: 'n' },
+    solver: { key: 'sample.solver' },
+    steps: { key: 'sample.steps' },
+    guidance: { key: 'sample.guidance' },
+    batch: { key: 'sample.batch' },
+  },
+  options: {
+    compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
+    backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
+  },
+});
+
+export const report = declare({
+  examples: [['exithead report runs/001-mnist-heads', 'write report.html into the run']],
+  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
+  common: ['out'],
+  options: {},
+});
