@@ -6,6 +6,7 @@ import { diffusion } from '../diffusion/betas.js';
 import { respace } from '../diffusion/respace.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
+import { Interrupted } from '../errors.js';
 import { openDenoiser } from '../exits/denoiser.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid } from '../report/grid.js';
@@ -15,7 +16,7 @@ import type { TrainOptions } from './loop.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
 
-/** Draws at every checkpoint whose step is a multiple of train.sampleEvery; none if that is 0. */
+/** Draws at every checkpoint whose step is a multiple of train.sampleEvery; none if that is 0, or after the signal. */
 export function previews(
   run: Run,
   spec: BackboneSpec,
@@ -48,6 +49,9 @@ export function previews(
       const grid = await imageGrid(images, { channels, imageSize, columns: sample.columns });
       await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);
       await metrics.image(step, 'samples', grid);
+    } catch (error) {
+      // The loop sees the signal next, and says what was saved.
+      if (!(error instanceof Interrupted)) throw error;
     } finally {
       await denoiser.dispose();
     }
