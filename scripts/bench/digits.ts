@@ -27,7 +27,7 @@ const images = new Float32Array(count * length);
 for (let from = 0; from < count; from += batch) {
   const some = Math.min(batch, count - from);
   const options = {
-    ...{ seed: 0, count, batch, length, signal, clip: true, classes: spec.classes },
+    ...{ seed: 0, count, batch, length, signal, clip: false, classes: spec.classes },
     solver: { kind: 'ddim', eta: 0 } as const,
     diffusion: diffusion(ddpmBetas),
     timesteps: respace(spec.timeSteps, String(steps)),
