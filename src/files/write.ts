@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
-import { isCode, writing } from './disk.js';
+import { isCode, makeFolder, writing } from './disk.js';
 
 /** What a file will hold; several pieces follow each other. */
 export type Content = string | Uint8Array | readonly Uint8Array[];
@@ -46,7 +46,7 @@ export async function writeFolderAtomic(
   const target = resolve(path);
   const temporary = temporaryBeside(target);
   await writing(path, async () => {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await mkdir(temporary);
     try {
       await fill(temporary);

@@ -60,6 +60,16 @@ describe('writeFolderAtomic', () => {
     expect(await readdir(path)).toEqual(['thesis.tex']);
     expect(await readdir(root)).toEqual(['x']);
   });
+  it('says what stands where a folder above it should be', async () => {
+    const root = await folder();
+    await writeFile(join(root, 'file'), '');
+    for (const below of ['file', 'file/x', 'file/x/y']) {
+      const work = writeFolderAtomic(join(root, below), fill('1'));
+      await expect(work).rejects.toThrow(UserError);
+      await expect(work).rejects.toThrow(/is a file/);
+    }
+    expect(await readdir(root)).toEqual(['file']);
+  });
   it('leaves nothing when filling fails', async () => {
     const root = await folder();
     const failing = async (at: string): Promise<void> => {
