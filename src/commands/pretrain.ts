@@ -1,4 +1,5 @@
 // exithead pretrain: makes a backbone from nothing.
+import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { pretrain, rehearsePretraining, specToMake } from '../training/pretrain.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
@@ -9,7 +10,10 @@ import { workOf } from './work.js';
 export default async function run(call: Call, terminal: Terminal): Promise<Result> {
   const { loaded, start } = await trainingRun('pretrain', call);
   const { config } = loaded;
-  terminal.line(`${specToMake(config).size}, from seed ${config.seed}`);
+  const spec = specToMake(config);
+  terminal.line(`${spec.size}, from seed ${config.seed}`);
+  // Mistakes are found before there is a run.
+  await openData(config.data, 'train', spec);
   if (call.dryRun)
     return showRehearsal(
       await rehearsePretraining(config, await pickEngine(config.engine)),

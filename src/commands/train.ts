@@ -1,7 +1,8 @@
 // exithead train: trains exit heads on a frozen backbone.
+import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { openFrozen } from '../training/openTrained.js';
-import { rehearseHeads, trainHeads } from '../training/trainHeads.js';
+import { headsLoss, headsToTrain, rehearseHeads, trainHeads } from '../training/trainHeads.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import type { Terminal } from './terminal.js';
 import type { Call, Result } from './verb.js';
@@ -11,6 +12,9 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { loaded, start } = await trainingRun('train', call);
   const { config } = loaded;
   const backbone = await openFrozen(config);
+  // Mistakes are found before there is a run; `profile` will need the held-out images.
+  headsLoss(headsToTrain(backbone.spec, config), config);
+  for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
   if (call.dryRun)
     return showRehearsal(
       await rehearseHeads(config, backbone, await pickEngine(config.engine)),
