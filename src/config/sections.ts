@@ -225,7 +225,9 @@ const sampleKeys = z.strictObject({
   clip: z
     .boolean()
     .default(false)
-    .describe('cut the predicted image to [-1, 1] at every step; wrong for latents, and with guidance harmful for pixels, too'),
+    .describe(
+      'cut the predicted image to [-1, 1] at every step; wrong for latents, and with guidance harmful for pixels, too',
+    ),
   columns: count(1000).default(8).describe('images per row of the grid'),
 });
 
