@@ -124,28 +124,25 @@ describe('a profile', () => {
     expect(flat(other.error.mean)).not.toEqual(flat(one.error.mean));
   });
 
-  it.each([onnx, eager])(
-    'stops on the signal between two batches, however the engine computes',
-    async (engine) => {
-      const controller = new AbortController();
-      const seen: string[] = [];
-      const stopped = measured({
-        ...{ engine, batch: 5 },
-        signal: controller.signal,
-        progress: {
-          update: (done) => {
-            seen.push(String(done));
-            // As Ctrl-C arrives: from the event loop.
-            if (done === 10) setImmediate(() => controller.abort());
-          },
-          end: () => seen.push('end'),
+  it.each([onnx, eager])('stops on the signal between two batches, on the engine $kind', async (engine) => {
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const stopped = measured({
+      ...{ engine, batch: 5 },
+      signal: controller.signal,
+      progress: {
+        update: (done) => {
+          seen.push(String(done));
+          // As Ctrl-C arrives: from the event loop.
+          if (done === 10) setImmediate(() => controller.abort());
         },
-      });
-      await expect(stopped).rejects.toThrow(Interrupted);
-      await expect(stopped).rejects.toThrow('stopped after 10 of 50 samples; nothing was written.');
-      expect(seen).toEqual(['5', '10', 'end']);
-    },
-  );
+        end: () => seen.push('end'),
+      },
+    });
+    await expect(stopped).rejects.toThrow(Interrupted);
+    await expect(stopped).rejects.toThrow('stopped after 10 of 50 samples; nothing was written.');
+    expect(seen).toEqual(['5', '10', 'end']);
+  });
 
   it('refuses heads that predict numbers that are not finite', async () => {
     const name = 'exits.2.last.linear.bias';
