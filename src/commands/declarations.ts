@@ -16,6 +16,7 @@ export const inspect = declare({
   options: {
     size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
     'image-size': { type: 'number', meaning: 'with --size: side of the input in latents' },
+    config: { type: 'string', meaning: 'config.json of a backbone, if it lies elsewhere' },
     weights: {
       type: 'string',
       meaning: 'which weights of a .pt file',

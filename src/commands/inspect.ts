@@ -20,12 +20,16 @@ export default async function run(
   terminal: Terminal,
 ): Promise<Result> {
   const path = targetOf(call);
-  const { size, weights = 'auto', backbone } = call.options;
+  const { size, config, weights = 'auto', backbone } = call.options;
   const imageSize = call.options['image-size'];
   if (await isFile(join(path, 'bundle.json'))) return inspectBundle(path, backbone, terminal);
   if (backbone !== undefined) throw new UserError(`${path} is no bundle, so --backbone does not go with it.`);
+  const source = { weights, size, config, imageSize };
+  // A run of `exithead pretrain` is worth the backbone in it.
+  const made = join(path, 'backbone');
+  if (await isFile(join(made, 'config.json'))) return inspectBackbone({ ...source, path: made }, terminal);
   if (await isFile(join(path, 'config.yaml'))) return inspectRun(path, terminal);
-  return inspectBackbone({ path, weights, size, imageSize }, terminal);
+  return inspectBackbone({ ...source, path }, terminal);
 }
 
 async function inspectBackbone(source: BackboneSource, terminal: Terminal): Promise<Facts> {
