@@ -5,6 +5,7 @@ import { eagerEngine } from './eager.js';
 import type { Engine, EngineKind } from './engine.js';
 import { onnxEngine } from './onnx.js';
 import { registerWasm } from './tf.js';
+import { mendWasm } from './wasmKernels.js';
 
 export interface EngineOptions {
   readonly kind: EngineKind;
@@ -24,6 +25,7 @@ export async function pickEngine({ kind, threads }: EngineOptions): Promise<Engi
       return onnxEngine({ threads, reason: 'asked for' });
     case 'wasm':
       await registerWasm();
+      mendWasm();
       return eagerEngine({ kind, reason: 'asked for', backend: 'wasm', load: readTensor });
     default:
       return unreachable(kind);

@@ -1,4 +1,5 @@
 // How are many images drawn? Batch by batch, each sample with noise and a label of its own.
+import { setImmediate } from 'node:timers/promises';
 import { Interrupted } from '../errors.js';
 import { initialNoise, stepNoise } from './noise.js';
 import { sample, type SampleOptions } from './sampler.js';
@@ -46,7 +47,11 @@ export async function generateBatch(
   return sample(
     { ...options, count, noise: stepNoise(seed, samples) },
     initialNoise(seed, samples),
-    (x, t) => denoise(x, t, y),
+    async (x, t) => {
+      // An eager engine blocks the event loop while it computes; here signals and drawings get their turn.
+      await setImmediate();
+      return denoise(x, t, y);
+    },
     () => {
       if (signal.aborted) throw new Interrupted('stopped while sampling; nothing was written.');
       onStep?.();

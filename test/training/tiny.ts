@@ -3,10 +3,9 @@ import { expect } from '@jest/globals';
 import type { BackboneSpec } from '../../src/backbones/backbone.js';
 import { initialWeights } from '../../src/backbones/init.js';
 import { ditSpec } from '../../src/backbones/spec.js';
-import { readTensor } from '../../src/checkpoints/stored.js';
-import { eagerEngine } from '../../src/engine/eager.js';
 import type { CompiledStep, Engine, Feeds, Step } from '../../src/engine/engine.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
+import { pickEngine } from '../../src/engine/pick.js';
 import type { HostTensors, Weights } from '../../src/engine/tensors.js';
 import { stream } from '../../src/random.js';
 import { initialState } from '../../src/training/state.js';
@@ -15,7 +14,7 @@ import type { UpdateOptions } from '../../src/training/update.js';
 
 /** Compiled and eager, which must agree. */
 export const onnx = onnxEngine({ threads: 1, reason: 'test' });
-export const eager = eagerEngine({ kind: 'wasm', reason: 'test', backend: 'cpu', load: readTensor });
+export const eager = await pickEngine({ kind: 'wasm', threads: 0 });
 
 /** Images of 8 x 8, three blocks, four classes, a hundred diffusion steps. */
 export const spec = ditSpec({
