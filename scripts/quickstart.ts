@@ -18,6 +18,7 @@ import { respace } from '../src/diffusion/respace.js';
 import { accuracyOn, agreement } from '../src/evaluate/agreement.js';
 import { trainClassifier } from '../src/evaluate/classifier.js';
 import { writeFileAtomic } from '../src/files/write.js';
+import { beside } from '../src/report/beside.js';
 import { imageGrid, type Picture } from '../src/report/grid.js';
 import { writeReport, type Report } from '../src/report/page.js';
 import { runReport } from '../src/report/runReport.js';
@@ -120,7 +121,8 @@ const quickstart = verb({
 
     show(outcome, config.sample.count, terminal);
     const page = await writePage(trained, drawing, outcome);
-    terminal.line(`\ndone in ${duration(Date.now() - begun)}; the page with pictures and plots:`);
+    terminal.line(`\npicture: ${relative('.', join(run.samples, 'full-beside-scheduled.png'))}`);
+    terminal.line(`done in ${duration(Date.now() - begun)}; the page with pictures and plots:`);
     terminal.line(page);
     return { run: run.path, bundle, page, ...outcome };
   },
@@ -166,8 +168,8 @@ async function grids(
 async function writePage(trained: Trained, drawing: Drawing, outcome: Outcome): Promise<string> {
   const { run, backbone } = trained;
   const pictures = await grids(drawing, backbone.spec);
-  for (const [name, { png }] of Object.entries(pictures))
-    await writeFileAtomic(join(run.samples, `${name}.png`), png);
+  const { png } = await beside(pictures.full, pictures.scheduled);
+  await writeFileAtomic(join(run.samples, 'full-beside-scheduled.png'), png);
   const { agreement: agreed, seconds } = outcome;
   const count = drawing.labels.length;
   const report: Report = {

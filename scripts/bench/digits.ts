@@ -12,7 +12,7 @@ import { imageGrid } from '../../src/report/grid.js';
 import { generateBatch, labelsFor } from '../../src/samplers/generate.js';
 
 const [path = 'models/mnist-dit', ...numbers] = process.argv.slice(2);
-const [count = 1000, steps = 50, guidance = 2] = numbers.map(Number);
+const [count = 500, steps = 50, guidance = 2] = numbers.map(Number);
 const batch = 50;
 const picture = 'digits.png';
 
