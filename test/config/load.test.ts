@@ -17,7 +17,6 @@ describe('loading a config', () => {
       steps: 10,
       logEvery: 10,
       checkpointEvery: 200,
-      sampleEvery: 0,
       keep: 2,
     });
     expect(config.heads).toEqual({ kind: 'adapter', exits: 'all', bottleneck: 64 });
