@@ -30,13 +30,13 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   }
   const { engine, signal, progress } = await workOf(config, call, terminal, 'sample');
   terminal.line(`engine ${engine.kind}: ${engine.reason}`);
-  const { seed, sample } = config;
-  const drawing = await draw(opened, { engine, config: sample, seed, compare, signal, progress });
+  const { seed, sample: settings } = config;
+  const drawing = await draw(opened, { engine, config: settings, seed, compare, signal, progress });
   const { channels, imageSize } = opened.model.spec;
   const files = await save(call.out ?? 'samples', drawing, {
     channels,
     imageSize,
-    columns: sample.columns,
+    columns: settings.columns,
   });
   return { files, labels: [...drawing.labels], ...show(drawing, files, terminal) };
 }
