@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { openBackbone, type BackboneSource } from '../checkpoints/backbone.js';
-import { sizeOf } from '../engine/tensors.js';
+import { countOf } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { headPlan } from '../exits/heads.js';
 import type { Model } from '../exits/model.js';
@@ -34,7 +34,7 @@ export default async function run(
 
 async function inspectBackbone(source: BackboneSource, terminal: Terminal): Promise<Facts> {
   const { spec, weights, fingerprint } = await openBackbone(source);
-  const parameters = Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const parameters = countOf(weights);
   terminal.line(`${spec.size}, a backbone of ${parameters.toLocaleString('en')} parameters, all finite`);
   showSpec(spec, fingerprint, terminal);
   // What ASE does: the backbone's own last layer at every exit.

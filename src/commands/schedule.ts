@@ -17,7 +17,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { speedup, steps, monotone } = config.schedule;
   const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
   const schedule = solveSchedule(options, speedup);
-  show(schedule, uniform(options, speedup), terminal);
+  show(schedule, uniformSchedule(options, speedup), terminal);
   if (call.dryRun) terminal.line('Nothing was written.');
   else {
     await writeSchedule(schedulePath(run), schedule);
@@ -27,17 +27,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
 }
 
-/** The baseline, where one exit at all times can be that fast. */
-function uniform(options: Parameters<typeof uniformSchedule>[0], speedup: number): Schedule | undefined {
-  try {
-    return uniformSchedule(options, speedup);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
-}
-
-function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Terminal): void {
+function show(schedule: Schedule, baseline: Schedule, terminal: Terminal): void {
   terminal.table([
     ['native t', 'steps', 'exit'],
     ...stretchesOf(schedule).map(({ from, to, steps, exit }) => [
@@ -53,8 +43,7 @@ function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Term
   terminal.line(
     `summed excess        ${excess.toPrecision(3)} (standard error at most ${excessStandardError.toPrecision(2)})`,
   );
-  if (baseline)
-    terminal.line(
-      `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
-    );
+  terminal.line(
+    `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
+  );
 }

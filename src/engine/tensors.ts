@@ -34,3 +34,8 @@ export function isStored(weight: Weight): weight is StoredTensor {
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
+
+/** How many numbers a set of weights has. */
+export function countOf(weights: Weights): number {
+  return Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}

@@ -1,8 +1,7 @@
 // What is there to tell about a run? Whatever its folder holds so far: training, error table, schedule.
 import type { ErrorTable } from '../schedules/errorTable.js';
 import type { Schedule } from '../schedules/schedule.js';
-import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
-import { UserError } from '../errors.js';
+import { mostSpeedup, solveSchedule, uniformSchedule } from '../schedules/solve.js';
 import { errorTableOf, scheduleOf } from '../bundle/export.js';
 import { readMetrics } from '../training/metrics.js';
 import type { Trained } from '../training/openTrained.js';
@@ -51,19 +50,11 @@ function headlineOf({ predicted, timesteps }: Schedule): NonNullable<Report['hea
 /** From 1.1 up in tenths, as far as the exits reach, at most to 3. */
 export function frontierOf(table: ErrorTable, { timesteps, asked }: Schedule): Frontier {
   const options = { table, timesteps, monotone: asked.monotone };
-  const speedups = Array.from({ length: 20 }, (_, i) => 1.1 + i / 10);
-  const reachable = (solve: (speedup: number) => Schedule): Schedule[] =>
-    speedups.flatMap((speedup) => {
-      try {
-        return [solve(speedup)];
-      } catch (error) {
-        if (error instanceof UserError) return [];
-        throw error;
-      }
-    });
+  const most = mostSpeedup(table.exits);
+  const speedups = Array.from({ length: 20 }, (_, i) => 1.1 + i / 10).filter((speedup) => speedup <= most);
   return {
-    optimal: reachable((speedup) => solveSchedule(options, speedup)),
-    uniform: reachable((speedup) => uniformSchedule(options, speedup)),
+    optimal: speedups.map((speedup) => solveSchedule(options, speedup)),
+    uniform: speedups.map((speedup) => uniformSchedule(options, speedup)),
   };
 }
 

@@ -12,8 +12,6 @@ export type Solver =
     }
   | { readonly kind: 'ddpm' };
 
-export const solverKinds = ['ddim', 'ddpm'] as const satisfies Solver['kind'][];
-
 /** One step of a solver. */
 export function solve(solver: Solver, move: Move): Float32Array {
   switch (solver.kind) {

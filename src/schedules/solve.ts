@@ -83,11 +83,19 @@ function problemOf(options: SolveOptions, speedup: number): ScheduleProblem {
   return { exits: table.exits, bins, weights, losses, budget };
 }
 
+/** The largest speed-up that these exits reach, in ten-thousandths: the cheapest one at every step. */
+export function mostSpeedup(exits: ErrorTable['exits']): number {
+  // Rounded down, so that asking for it works.
+  return Math.floor(((exits.at(-1)?.macs ?? NaN) / cheapestOf(exits).macs) * 1e4) / 1e4;
+}
+
+function cheapestOf(exits: ErrorTable['exits']): ErrorTable['exits'][number] {
+  return exits.reduce((best, exit) => (exit.macs < best.macs ? exit : best));
+}
+
 function outOfReach({ exits, losses }: ScheduleProblem, speedup: number): UserError {
-  const full = exits.at(-1)?.macs ?? NaN;
-  const cheapest = exits.reduce((best, exit) => (exit.macs < best.macs ? exit : best));
-  // Rounded down, so that asking for the number in the message works.
-  const most = Math.floor((full / cheapest.macs) * 1e4) / 1e4;
+  const cheapest = cheapestOf(exits);
+  const most = mostSpeedup(exits);
   return new UserError(
     `a speed-up of ${speedup} is out of reach: exit ${cheapest.exit} at all ${losses.length} steps gives ${most}. ` +
       `Ask for ${most} or less, or train heads at shallower exits.`,

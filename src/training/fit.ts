@@ -6,7 +6,7 @@ import type { ImageDataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { CompiledStep, Engine, Feeds, Step } from '../engine/engine.js';
-import { sizeOf, type HostTensors, type Shapes, type Weights } from '../engine/tensors.js';
+import { countOf, type HostTensors, type Shapes, type Weights } from '../engine/tensors.js';
 import { latestCheckpoint } from './checkpoints.js';
 import { lambdas, type LambdaRule } from './lambda.js';
 import { train, type TrainOptions } from './loop.js';
@@ -101,7 +101,7 @@ export async function rehearse(subject: Subject): Promise<Rehearsal> {
     const begun = performance.now();
     for (const index of [2, 3]) await step(feeds(index));
     return {
-      trainable: Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      trainable: countOf(weights),
       macs: step.macs,
       secondsPerStep: (performance.now() - begun) / 2000,
       steps: config.train.steps,

@@ -6,7 +6,7 @@ import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { readTensor } from '../checkpoints/stored.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
-import { isStored, sizeOf, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
+import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
@@ -91,7 +91,7 @@ export async function trainHeads(
 ): Promise<string> {
   const { plans, ...subject } = await parts(config, backbone);
   const { spec, weights } = subject;
-  const count = Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const count = countOf(weights);
   const line = `${spec.size}, frozen; ${plans.length} ${config.heads.kind} heads with ${count.toLocaleString('en')} weights to train`;
   work.say(line);
   await logLine(run, line);
