@@ -41,9 +41,11 @@ export interface CompiledStep {
 
 export const engineKinds = ['auto', 'onnx', 'wasm'] as const;
 export type EngineKind = (typeof engineKinds)[number];
+/** An engine that runs; `auto` is a wish. */
+export type RunningKind = Exclude<EngineKind, 'auto'>;
 
 export interface Engine {
-  readonly kind: Exclude<EngineKind, 'auto'>;
+  readonly kind: RunningKind;
   /** Why this engine was picked: the first line of every run says it. */
   readonly reason: string;
   compile(step: Step, options: CompileOptions): Promise<CompiledStep>;

@@ -1,0 +1,47 @@
+// Which engines are there, can this machine run them, and how is each opened? The one table.
+import { readTensor } from '../checkpoints/stored.js';
+import { eagerEngine } from './eager.js';
+import type { Engine, RunningKind } from './engine.js';
+import { onnxEngine } from './onnx.js';
+import { registerWasm } from './tf.js';
+import { mendWasm } from './wasmKernels.js';
+
+export interface OpenOptions {
+  /** CPU threads; 0 takes all cores. */
+  readonly threads: number;
+  /** Why this engine was picked. */
+  readonly reason: string;
+}
+
+/** Whether an engine runs here: on what, or why not and what would make it run. */
+export type Availability =
+  | { readonly usable: true; readonly device: string }
+  | { readonly usable: false; readonly why: string; readonly remedy: string };
+
+export interface EngineEntry {
+  /** One line: how it runs. */
+  readonly summary: string;
+  /** Finds out without computing anything; never throws. */
+  probe(): Promise<Availability>;
+  /** @throws UserError if it is not usable here, with the reason and the remedy of `probe` */
+  open(options: OpenOptions): Promise<Engine>;
+}
+
+const everywhere = (device: string) => (): Promise<Availability> => Promise.resolve({ usable: true, device });
+
+export const engines: Readonly<Record<RunningKind, EngineEntry>> = {
+  onnx: {
+    summary: 'steps traced once into a graph, run by onnxruntime',
+    probe: everywhere('CPU'),
+    open: (options) => Promise.resolve(onnxEngine(options)),
+  },
+  wasm: {
+    summary: 'TensorFlow.js, eagerly, in WebAssembly: slow, the reference of the tests',
+    probe: everywhere('CPU'),
+    open: async ({ reason }) => {
+      await registerWasm();
+      mendWasm();
+      return eagerEngine({ kind: 'wasm', reason, backend: 'wasm', load: readTensor });
+    },
+  },
+};
