@@ -1,15 +1,22 @@
 // Config files for one test, in a folder of its own.
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { afterAll } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig, type Loaded } from '../../src/config/load.js';
 import type { ConfigKind } from '../../src/config/schema.js';
 
-/** Writes files into a new folder and returns its path. */
+const made: string[] = [];
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Writes files into a new folder, which is gone after the test file, and returns its path. */
 export function folderWith(files: Readonly<Record<string, string | Uint8Array>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'exithead-config-'));
+  made.push(folder);
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), content);
