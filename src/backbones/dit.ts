@@ -17,6 +17,7 @@ import {
   weightOf,
   type Linear,
 } from './layers.js';
+import { patchTokens, unpatchify } from './patches.js';
 
 interface BlockWeights {
   /** Shift, scale and gate of the attention, then of the MLP: [6 D, D]. */
@@ -53,33 +54,12 @@ function lastWeights(weights: Tensors, prefix: string): LastWeights {
 }
 
 function embed(spec: BackboneSpec, weights: Tensors, { x, t, y }: Query): State {
-  const patches = linear(patchify(spec, x), patchLayer(spec, weights));
+  const patches = patchTokens(spec, x, linearWeights(weights, 'x_embedder.proj'));
   const hidden = tf.add(patches, weightOf(weights, 'pos_embed'));
   const wide = linear(timestepEmbedding(t), linearWeights(weights, 't_embedder.mlp.0'));
   const time = linear(silu(wide), linearWeights(weights, 't_embedder.mlp.2'));
   const label = tf.gather(weightOf(weights, 'y_embedder.embedding_table.weight'), y);
   return { hidden: hidden as tf.Tensor3D, condition: silu(tf.add<tf.Tensor2D>(time, label)) };
-}
-
-/** The patch convolution [D, C, p, p] as a linear layer on flattened patches. */
-function patchLayer(spec: BackboneSpec, weights: Tensors): Linear {
-  const { weight, bias } = linearWeights(weights, 'x_embedder.proj');
-  return { weight: tf.reshape(weight, [spec.width, -1]), bias };
-}
-
-/** [B, C, H, W] -> [B, N, C p p], tokens row by row. */
-function patchify({ channels, patch, imageSize, tokens }: BackboneSpec, x: tf.Tensor4D): tf.Tensor3D {
-  const side = imageSize / patch;
-  const grid = tf.reshape(x, [-1, channels, side, patch, side, patch]);
-  return tf.reshape(tf.transpose(grid, [0, 2, 4, 1, 3, 5]), [-1, tokens, channels * patch * patch]);
-}
-
-/** [B, N, p p C] -> [B, C, H, W], channel fastest in a token. */
-function unpatchify(spec: BackboneSpec, tokens: tf.Tensor3D): tf.Tensor4D {
-  const { outChannels, patch, imageSize } = spec;
-  const side = imageSize / patch;
-  const grid = tf.reshape(tokens, [-1, side, side, patch, patch, outChannels]);
-  return tf.reshape(tf.transpose(grid, [0, 5, 1, 3, 2, 4]), [-1, outChannels, imageSize, imageSize]);
 }
 
 function block(spec: BackboneSpec, weights: BlockWeights, { hidden, condition }: State): State {

@@ -3,10 +3,10 @@ import { tf } from '../engine/tf.js';
 import type { Tensors } from '../engine/engine.js';
 import { composite, withGradient } from './composites.js';
 
-/** A linear layer as public checkpoints store it: weight [out, in], bias [out]. */
+/** A linear layer as public checkpoints store it: weight [out, in], bias [out]. Some layers have no bias. */
 export interface Linear {
   readonly weight: tf.Tensor;
-  readonly bias: tf.Tensor;
+  readonly bias?: tf.Tensor;
 }
 
 /** The linear layer of that name, such as `blocks.0.attn.qkv`. */
@@ -29,7 +29,7 @@ export function weightOf(weights: Tensors, name: string): tf.Tensor {
 export function linear<T extends tf.Tensor>(x: T, { weight, bias }: Linear): T {
   const [outputs = 0, inputs = 0] = weight.shape;
   const rows = tf.reshape(x, [-1, inputs]);
-  const y = tf.fused.matMul({ a: rows, b: weight, transposeB: true, bias });
+  const y = tf.fused.matMul({ a: rows, b: weight, transposeB: true, ...(bias && { bias }) });
   const shaped: tf.Tensor = tf.reshape(y, [...x.shape.slice(0, -1), outputs]);
   return shaped as T;
 }
@@ -110,16 +110,17 @@ export function modulation(condition: tf.Tensor2D, layer: Linear, count: number)
   return tf.split(tf.reshape(vectors, [-1, 1, width]), count, 2);
 }
 
-/** Length of the sinusoidal time embedding. */
+/** Length of DiT's sinusoidal time embedding. */
 export const timeFrequencies = 256;
 
 /**
- * Sinusoidal embedding of native time: 128 cosines, then 128 sines, of t 10000^(-j/128).
+ * Sinusoidal embedding of native time: cosines, then sines, of t 10000^(-j/half), half of the width each.
  * @param t [B]
- * @returns [B, 256]
+ * @param width even
+ * @returns [B, width]
  */
-export function timestepEmbedding(t: tf.Tensor1D): tf.Tensor2D {
-  const half = timeFrequencies / 2;
+export function timestepEmbedding(t: tf.Tensor1D, width = timeFrequencies): tf.Tensor2D {
+  const half = width / 2;
   // Single precision at each step, as the official code rounds: at t = 999 the last bit of a frequency shows.
   const logStep = Math.fround(-Math.log(10000));
   const exponents = Float32Array.from({ length: half }, (_, j) => Math.fround(logStep * j) / half);
