@@ -2,7 +2,7 @@
 import { tf } from '../engine/tf.js';
 
 /** Composite kernels that an engine may have; every other engine takes the primitives. */
-type Composite = 'LayerNormFwd' | 'GeluTanh' | 'MultiHeadAttention';
+type Composite = 'LayerNormFwd' | 'LayerNormAffine' | 'GeluTanh' | 'Gelu' | 'MultiHeadAttention';
 
 /**
  * Runs a composite kernel of the current engine.

@@ -184,6 +184,41 @@ export const cases: readonly Case[] = [
     },
   },
   {
+    kernel: 'LayerNormAffine',
+    inputs: { x: [B, 4, 6], scale: [6], offset: [6] },
+    forwardOnly: true,
+    f: ({ x, scale, offset }) => {
+      if (has('LayerNormAffine'))
+        return tf.concat(
+          run('LayerNormAffine', { x: x!, scale: scale!, offset: offset! }, { epsilon: 1e-5 }),
+          2,
+        );
+      const { mean, variance } = tf.moments(x!, -1, true);
+      const inverse = tf.rsqrt(tf.add(variance, 1e-5));
+      const normal = tf.mul(tf.sub(x!, mean), inverse);
+      return tf.concat([tf.add(tf.mul(normal, scale!), offset!), mean, inverse], 2);
+    },
+  },
+  {
+    kernel: 'Gelu',
+    inputs: { x: [B, 6] },
+    forwardOnly: true,
+    f: ({ x }) => {
+      if (has('Gelu')) return run('Gelu', { x: x! }, {})[0]!;
+      return tf.mul(tf.mul(0.5, x!), tf.add(1, tf.erf(tf.div(x!, Math.SQRT2))));
+    },
+  },
+  {
+    kernel: 'Conv2D',
+    inputs: { x: [B, 5, 6, 2], same: [3, 3, 2, 4], half: [3, 2, 4, 3] },
+    forwardOnly: true,
+    f: ({ x, same, half }) => {
+      const whole = tf.conv2d(x as tf.Tensor4D, same as tf.Tensor4D, 1, 'same');
+      const strided = tf.conv2d(whole, half as tf.Tensor4D, [2, 1], 'same');
+      return tf.conv2d(strided, tf.ones([2, 2, 3, 1]), 1, 'valid', 'NHWC', [1, 2]);
+    },
+  },
+  {
     kernel: 'MultiHeadAttention',
     inputs: { q: [B, 5, 6], k: [B, 5, 6], v: [B, 5, 6] },
     forwardOnly: true,
