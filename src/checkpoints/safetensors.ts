@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { sizeOf, type HostTensors, type StoredTensor } from '../engine/tensors.js';
+import { sizeOf, type HostTensors, type Shapes, type StoredTensor } from '../engine/tensors.js';
 import { messageOf, UserError } from '../errors.js';
 import { writeFileAtomic } from '../files/write.js';
 import { narrowHalf } from './half.js';
@@ -81,28 +81,66 @@ export interface WriteOptions {
 }
 
 /** Writes tensors in the order given, whole or not at all. @throws UserError if the disk refuses it */
-export async function writeSafetensors(
+export function writeSafetensors(
   path: string,
   tensors: HostTensors,
+  options: WriteOptions = {},
+): Promise<void> {
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  const dataOf = (name: string): Float32Array => {
+    const data = tensors[name]?.data;
+    if (!(data instanceof Float32Array)) throw new Error(`tensor ${name} is not made of floats`);
+    return data;
+  };
+  return streamSafetensors(path, shapes, dataOf, options);
+}
+
+/**
+ * Writes tensors that are made one after the other, so that a model larger than the memory can be written.
+ * @param dataOf the numbers of a tensor, asked for once each in the order of `shapes`
+ * @throws UserError if the disk refuses it
+ */
+export async function streamSafetensors(
+  path: string,
+  shapes: Shapes,
+  dataOf: (name: string) => Float32Array,
   { metadata = {}, dtype = 'F32' }: WriteOptions = {},
 ): Promise<void> {
   const header: Record<string, unknown> = { __metadata__: metadata };
-  const pieces: Uint8Array[] = [];
   let at = 0;
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    if (!(data instanceof Float32Array)) throw new Error(`tensor ${name} is not made of floats`);
-    const stored = dtype === 'F16' ? narrowHalf(data) : data;
-    header[name] = { dtype, shape, data_offsets: [at, at + stored.byteLength] };
-    pieces.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
-    at += stored.byteLength;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const bytes = bytesPer[dtype] * sizeOf(shape);
+    header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
+    at += bytes;
   }
+  await writeFileAtomic(path, pieces(headerBytes(header), shapes, dataOf, dtype));
+}
+
+function* pieces(
+  header: readonly Uint8Array[],
+  shapes: Shapes,
+  dataOf: (name: string) => Float32Array,
+  dtype: 'F32' | 'F16',
+): Generator<Uint8Array> {
+  yield* header;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const data = dataOf(name);
+    if (data.length !== sizeOf(shape))
+      throw new Error(`tensor ${name} has ${data.length} numbers, expected [${shape.join(', ')}]`);
+    const stored = dtype === 'F16' ? narrowHalf(data) : data;
+    yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  }
+}
+
+/** Its length in 8 bytes, then the header itself. */
+function headerBytes(header: Readonly<Record<string, unknown>>): Uint8Array[] {
   const json = Buffer.from(JSON.stringify(header));
   // Spaces at the end of the header align the data to 8 bytes.
   const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
   json.copy(padded);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  await writeFileAtomic(path, [length, padded, ...pieces]);
+  return [length, padded];
 }
 
 interface Header {

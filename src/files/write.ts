@@ -5,8 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { isCode, makeFolder, writing } from './disk.js';
 
-/** What a file will hold; several pieces follow each other. */
-export type Content = string | Uint8Array | readonly Uint8Array[];
+/** What a file will hold; several pieces follow each other, and may be made while the file is written. */
+export type Content = string | Uint8Array | Iterable<Uint8Array>;
 
 /**
  * Writes a file whole or not at all: a temporary file in the same folder, synced, then renamed.

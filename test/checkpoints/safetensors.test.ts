@@ -1,6 +1,6 @@
 import { truncateSync, writeFileSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { openSafetensors, writeSafetensors } from '../../src/checkpoints/safetensors.js';
+import { openSafetensors, streamSafetensors, writeSafetensors } from '../../src/checkpoints/safetensors.js';
 import { readTensor, readTensors } from '../../src/checkpoints/stored.js';
 import { UserError } from '../../src/errors.js';
 import { fixturePath, fixtureTensors, pick } from '../fixtures.js';
@@ -35,6 +35,19 @@ describe('a .safetensors file', () => {
     expect(tensors['b']).toMatchObject({ dtype, shape: [2, 3] });
     expect(tensors['b']!.offset % 8).toBe(0);
     expect(await readTensors(tensors)).toEqual(written);
+  });
+  it('is written tensor by tensor, each asked for when its turn comes', async () => {
+    const asked: string[] = [];
+    const dataOf = (name: string) => (asked.push(name), Float32Array.of(asked.length, 2));
+    await streamSafetensors(path('streamed'), { b: [2], a: [1, 2] }, dataOf);
+    expect(asked).toEqual(['b', 'a']);
+    const { tensors } = await openSafetensors(path('streamed'));
+    expect(await readTensors(tensors)).toEqual({
+      b: { shape: [2], data: Float32Array.of(1, 2) },
+      a: { shape: [1, 2], data: Float32Array.of(2, 2) },
+    });
+    await expect(streamSafetensors(path('wrong'), { b: [3] }, dataOf)).rejects.toThrow(/b has 2 numbers/);
+    await expect(openSafetensors(path('wrong'))).rejects.toThrow(UserError);
   });
   it.each([
     ['truncated', /tensors take 85360|cut short/],
