@@ -5,12 +5,12 @@ import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { messageOf, UserError } from '../errors.js';
 import { requireSameBackbone } from '../exits/headsFile.js';
-import type { Model } from '../exits/model.js';
+import type { StoredModel } from '../exits/model.js';
 import { readBundle, type Bundle } from './bundle.js';
 
 export interface OpenedBundle {
   readonly bundle: Bundle;
-  readonly model: Model;
+  readonly model: StoredModel;
 }
 
 /**

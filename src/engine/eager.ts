@@ -2,7 +2,8 @@
 import { macsOf } from '../trace/trace.js';
 import type { CompiledStep, CompileOptions, Engine, Feeds, Step, Tensors } from './engine.js';
 import { shapedFeeds } from './feeds.js';
-import { isStored, type HostTensor, type HostTensors, type StoredTensor } from './tensors.js';
+import { noInt8 } from './int8.js';
+import { isQuantised, isStored, type HostTensor, type HostTensors, type StoredTensor } from './tensors.js';
 import { tf } from './tf.js';
 
 export interface EagerOptions {
@@ -24,8 +25,10 @@ export function eagerEngine(options: EagerOptions): Engine {
 
 async function compile(step: Step, options: CompileOptions, engine: EagerOptions): Promise<CompiledStep> {
   const frozen: Record<string, HostTensor> = {};
-  for (const [name, weight] of Object.entries(options.frozen))
+  for (const [name, weight] of Object.entries(options.frozen)) {
+    if (isQuantised(weight)) throw noInt8(engine.kind);
     frozen[name] = isStored(weight) ? await engine.load(weight) : weight;
+  }
   await tf.setBackend(engine.backend);
   const weights = tensors(frozen);
   let state = tensors(options.state);

@@ -1,6 +1,6 @@
 // The one way model code runs: a pure step on tensors, compiled by an engine, called with arrays.
 import type { tf } from './tf.js';
-import type { HostTensor, HostTensors, Weights } from './tensors.js';
+import type { FrozenWeights, HostTensor, HostTensors } from './tensors.js';
 
 /** Named tensors. Models build their nested views from the flat, official names. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
@@ -23,7 +23,7 @@ export interface CompileOptions {
   readonly state: HostTensors;
   readonly batch: Readonly<Record<string, InputSpec>>;
   /** Weights that never change; engines map stored ones from their file. */
-  readonly frozen: Weights;
+  readonly frozen: FrozenWeights;
 }
 
 /** Numbers for one call; a plain number feeds a scalar input. */

@@ -1,20 +1,29 @@
 // Which engine runs here, and why?
 import type { Engine, EngineKind, RunningKind } from './engine.js';
 import { engines } from './engines.js';
+import { int8Engine, noInt8, requireInt8 } from './int8.js';
+import type { FrozenPrecision } from './tensors.js';
 
 export interface EngineOptions {
   readonly kind: EngineKind;
   /** CPU threads; 0 takes all cores. */
   readonly threads: number;
+  /** What the weights are in that it will compile; fp32 unless told. */
+  readonly frozenPrecision?: FrozenPrecision;
+}
+
+interface Choice {
+  readonly kind: RunningKind;
+  readonly reason: string;
 }
 
 /** What `auto` tries, in this order, and what it says of its choice; the last one runs everywhere. */
-const preferences: readonly { readonly kind: RunningKind; readonly reason: string }[] = [
+const preferences: readonly Choice[] = [
   { kind: 'onnx', reason: 'compiled graphs on the CPU; the fastest engine that npm alone installs' },
 ];
 
 /** What `auto` takes on this machine. */
-export async function autoChoice(): Promise<{ readonly kind: RunningKind; readonly reason: string }> {
+export async function autoChoice(): Promise<Choice> {
   for (const choice of preferences) {
     const found = await engines[choice.kind].probe();
     if (found.usable) return { kind: choice.kind, reason: choice.reason };
@@ -24,9 +33,22 @@ export async function autoChoice(): Promise<{ readonly kind: RunningKind; readon
 
 /**
  * Opens the engine asked for; `auto` takes the fastest that this machine has.
- * @throws UserError if the engine asked for does not run here
+ * @throws UserError if the engine asked for does not run here, or cannot multiply in 8 bits where that is asked for
  */
-export async function pickEngine({ kind, threads }: EngineOptions): Promise<Engine> {
-  const choice = kind === 'auto' ? await autoChoice() : { kind, reason: 'asked for' };
-  return engines[choice.kind].open({ threads, reason: choice.reason });
+export async function pickEngine({
+  kind,
+  threads,
+  frozenPrecision = 'fp32',
+}: EngineOptions): Promise<Engine> {
+  const isInt8 = frozenPrecision === 'int8';
+  if (isInt8 && kind !== 'auto' && kind !== int8Engine) throw noInt8(kind);
+  const choice = await choiceOf(kind, isInt8);
+  const engine = await engines[choice.kind].open({ threads, reason: choice.reason });
+  if (isInt8) await requireInt8(engine);
+  return engine;
+}
+
+function choiceOf(kind: EngineKind, isInt8: boolean): Choice | Promise<Choice> {
+  if (kind !== 'auto') return { kind, reason: 'asked for' };
+  return isInt8 ? { kind: int8Engine, reason: 'the one engine with products in 8 bits' } : autoChoice();
 }

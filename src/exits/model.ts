@@ -3,7 +3,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { guided, type Predict } from '../backbones/guidance.js';
 import type { InputSpec, Step, Tensors } from '../engine/engine.js';
-import type { Weights } from '../engine/tensors.js';
+import type { FrozenWeights, Weights } from '../engine/tensors.js';
 import { macsOf } from '../trace/trace.js';
 import type { HeadPlan } from './heads.js';
 import { runTo, type Heads } from './run.js';
@@ -11,10 +11,15 @@ import { runTo, type Heads } from './run.js';
 export interface Model {
   readonly spec: BackboneSpec;
   /** Under the official names. */
-  readonly backbone: Weights;
+  readonly backbone: FrozenWeights;
   readonly plans: readonly HeadPlan[];
   /** Under the names of heads.ts. */
   readonly heads: Weights;
+}
+
+/** A model as its files hold it. */
+export interface StoredModel extends Model {
+  readonly backbone: Weights;
 }
 
 /** Inputs of anything that asks a backbone: x [B,C,H,W], t [B], y int32 [B]. */

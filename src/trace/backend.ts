@@ -30,7 +30,8 @@ class TraceBackend extends tf.KernelBackend {
   }
 
   info(value: Value): tf.TensorInfo {
-    const dtype = value.dtype === 'int64' ? 'int32' : value.dtype;
+    const { dtype: kind } = value;
+    const dtype = kind === 'float32' || kind === 'bool' ? kind : 'int32';
     return { dataId: this.put(value), shape: [...value.shape], dtype };
   }
 

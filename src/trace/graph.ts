@@ -1,9 +1,15 @@
 // What did a step compute? A graph in single-assignment form, close to ONNX, recorded by the tracing backend.
-import type { Weight } from '../engine/tensors.js';
+import type { FrozenWeight, QuantisedTensor } from '../engine/tensors.js';
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'int8' | 'uint8';
 export type ConstantData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** How ONNX numbers the types. */
+export const elementType: Readonly<Record<DType, number>> = {
+  ...{ float32: 1, uint8: 2, int8: 3 },
+  ...{ int32: 6, int64: 7, bool: 9 },
+};
 
 /**
  * A tensor of the graph. Its shape is that of the trace: the dimension that is a multiple of the sentinel batch
@@ -19,7 +25,7 @@ export interface Value {
     | { readonly kind: 'input' }
     | { readonly kind: 'node' }
     | { readonly kind: 'constant'; readonly data: ConstantData }
-    | { readonly kind: 'weight'; readonly weight: Weight };
+    | { readonly kind: 'weight'; readonly weight: FrozenWeight };
   /** What this is a reshape of; a reshape of a reshape collapses. */
   readonly reshapeOf?: Value;
   /** The smaller value this is a broadcast of; elementwise readers take that one instead. */
@@ -75,10 +81,20 @@ export class Graph {
     return value;
   }
 
-  weight(name: string, weight: Weight): Value {
+  weight(name: string, weight: FrozenWeight): Value {
     const value = this.value('', { shape: weight.shape, dtype: 'float32' }, { kind: 'weight', weight });
     value.name = name;
     return value;
+  }
+
+  /** The 8-bit numbers of a weight, int8 [in, out]; the weight itself stands for what they mean. */
+  numbersOf({ name }: Value, weight: QuantisedTensor): Value {
+    return this.once(`numbers of ${name}`, () => {
+      const shape = weight.shape.toReversed();
+      const value = this.value('', { shape, dtype: 'int8' }, { kind: 'weight', weight });
+      value.name = `${name}:int8`;
+      return value;
+    });
   }
 
   /** The value under a public name: the value itself where it is free to be renamed, else a copy. */
@@ -182,8 +198,7 @@ export class Graph {
 
   cast(value: Value, dtype: DType): Value {
     if (value.dtype === dtype) return value;
-    const to = { float32: 1, int32: 6, int64: 7, bool: 9 }[dtype];
-    return this.node('Cast', [value], value.shape, { attributes: { to } }, dtype);
+    return this.node('Cast', [value], value.shape, { attributes: { to: elementType[dtype] } }, dtype);
   }
 
   reshape(value: Value, shape: readonly number[]): Value {

@@ -1,7 +1,13 @@
 // From a graph to the bytes of an ONNX model; weights stay in their files.
 import { dirname, basename } from 'node:path';
 import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { isStored, type StoredFloat, type StoredTensor } from '../engine/tensors.js';
+import {
+  isQuantised,
+  isStored,
+  type StoredFloat,
+  type QuantisedTensor,
+  type StoredTensor,
+} from '../engine/tensors.js';
 import {
   AttributeProto_AttributeType as AttributeType,
   ModelProtoSchema,
@@ -11,17 +17,21 @@ import {
   type TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from './gen/onnx_pb.js';
-import type { Attribute, Graph, Node, Value } from './graph.js';
+import { elementType, type Attribute, type Graph, type Node, type Value } from './graph.js';
 
 const opset = 20n;
 const irVersion = 10n;
-const elementType = { float32: 1, int32: 6, int64: 7, bool: 9 };
 const storedType: Record<StoredFloat, number> = { F32: 1, F16: 10, BF16: 16 };
 
 export interface OnnxModel {
   readonly model: Uint8Array;
   /** The one folder all external weights lie in; absent if there are none. */
   readonly folder?: string;
+}
+
+export interface WriteOptions {
+  /** Those of weights in 8 bits; without them a graph can be compared, not run. */
+  readonly numbers: 'given' | 'left out';
 }
 
 type Attributes = MessageInitShape<typeof AttributeProtoSchema>;
@@ -66,8 +76,23 @@ function external(name: string, weight: StoredTensor): Initializer {
   };
 }
 
+/** The runtime takes external weights from files or from memory, not from both, so these stand in the model itself. */
+function quantised(
+  { name, shape, dtype }: Value,
+  { numbers }: QuantisedTensor,
+  options: WriteOptions,
+): Initializer {
+  if (dtype !== 'int8')
+    throw new Error(`trace: ${name} is in 8 bits, so it can be nothing but the weight of a product`);
+  const data = options.numbers === 'left out' ? numbers.subarray(0, 0) : numbers;
+  return { name, dims: shape.map(BigInt), dataType: elementType.int8, rawData: rawBytes(data) };
+}
+
 /** A constant or weight as an initializer, and the node that widens it if it is stored in half precision. */
-function initializer(value: Value): { tensor: Initializer; widen?: NodeMessage } | undefined {
+function initializer(
+  value: Value,
+  options: WriteOptions,
+): { tensor: Initializer; widen?: NodeMessage } | undefined {
   const { source, name, shape } = value;
   const dims = shape.map(BigInt);
   switch (source.kind) {
@@ -78,6 +103,7 @@ function initializer(value: Value): { tensor: Initializer; widen?: NodeMessage }
       return { tensor: { name, dims, dataType: elementType[value.dtype], rawData: rawBytes(source.data) } };
     case 'weight': {
       const { weight } = source;
+      if (isQuantised(weight)) return { tensor: quantised(value, weight, options) };
       if (!isStored(weight)) {
         const floats = Float32Array.from(weight.data);
         return { tensor: { name, dims, dataType: elementType.float32, rawData: rawBytes(floats) } };
@@ -113,10 +139,10 @@ function nodeMessage(node: Node, at: number): NodeMessage {
 }
 
 /** The graph as an ONNX model (opset 20); only what the outputs need is written. */
-export function writeOnnx(graph: Graph): OnnxModel {
+export function writeOnnx(graph: Graph, options: WriteOptions = { numbers: 'given' }): OnnxModel {
   const nodes = graph.live();
   const read = new Set([...nodes.flatMap((node) => [...node.inputs]), ...graph.outputs]);
-  const given = [...read].flatMap((value) => initializer(value) ?? []);
+  const given = [...read].flatMap((value) => initializer(value, options) ?? []);
   const model = create(ModelProtoSchema, {
     irVersion,
     producerName: 'exithead',

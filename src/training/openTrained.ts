@@ -5,7 +5,7 @@ import type { TrainConfig } from '../config/schema.js';
 import { openBackbone, type OpenedBackbone } from '../checkpoints/backbone.js';
 import { UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
-import type { Model } from '../exits/model.js';
+import type { StoredModel } from '../exits/model.js';
 import { readHeads, type TrainedHeads } from '../exits/headsFile.js';
 import { openRun, type Run } from './runFolder.js';
 import { headsPath } from './trainHeads.js';
@@ -17,7 +17,7 @@ export interface Trained {
   readonly backbone: OpenedBackbone;
   readonly heads: TrainedHeads;
   /** Both together. */
-  readonly model: Model;
+  readonly model: StoredModel;
 }
 
 /**

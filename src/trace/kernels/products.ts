@@ -1,7 +1,8 @@
 // Matrix products: the work that multiply-adds are counted from.
-import { sizeOf } from '../../engine/tensors.js';
+import { isQuantised, sizeOf } from '../../engine/tensors.js';
 import type { Graph, Value } from '../graph.js';
 import { broadcastShape, input, type Kernel } from './kernel.js';
+import { quantisedProduct } from './quantised.js';
 import { transpose } from './shapes.js';
 
 function swapLast(graph: Graph, x: Value): Value {
@@ -20,6 +21,12 @@ function matMul(graph: Graph, a: Value, b: Value, transposed: Transposed, bias?:
   const columns = b.shape.at(transposed.b ? -2 : -1) ?? 1;
   const shape = [...broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns];
   const macs = sizeOf(shape) * inner;
+  const { source } = b;
+  if (source.kind === 'weight' && isQuantised(source.weight)) {
+    if (transposed.a || !transposed.b || a.shape.length !== 2)
+      throw new Error(`trace: ${b.name} is in 8 bits, so it can be nothing but [out, in] of a linear layer`);
+    return quantisedProduct(graph, a, { value: b, weight: source.weight }, macs, bias);
+  }
   if (a.shape.length === 2 && b.shape.length === 2 && (transposed.a || transposed.b || bias)) {
     // One Gemm reads the public [out, in] weights where they lie and adds the bias on the way.
     const attributes = { transA: Number(transposed.a), transB: Number(transposed.b) };

@@ -1,0 +1,63 @@
+// In which numbers does a frozen backbone compute? Its heavy layers may be rounded to 8 bits; heads stay as they are.
+import { readTensor } from '../checkpoints/stored.js';
+import {
+  isStored,
+  type FrozenPrecision,
+  type FrozenWeight,
+  type FrozenWeights,
+  type HostTensor,
+  type QuantisedTensor,
+  type Weights,
+} from '../engine/tensors.js';
+import { unreachable } from '../errors.js';
+import type { Model, StoredModel } from './model.js';
+
+/**
+ * Layers that act on every token of every block: nearly all multiply-adds of a backbone. What acts once per sample
+ * (embeddings, modulation) would gain nothing, and the last layer is where rounding shows most.
+ */
+const heavy = /(^|\.)(attn\.(qkv|proj)|mlp\.fc[12]|skip_linear)\.weight$/;
+const levels = 127;
+
+/**
+ * A weight in 8 bits; every output channel has the scale that its largest number needs.
+ * @param weight [out, in]
+ */
+export function quantise({ shape, data }: HostTensor): QuantisedTensor {
+  const [outputs = 0, inputs = 0] = shape;
+  const numbers = new Int8Array(outputs * inputs);
+  const scales = new Float32Array(outputs);
+  for (let o = 0; o < outputs; o++) {
+    const row = data.subarray(o * inputs, (o + 1) * inputs);
+    let most = 0;
+    for (const x of row) most = Math.max(most, Math.abs(x));
+    const scale = most / levels || 1;
+    scales[o] = scale;
+    for (let i = 0; i < inputs; i++) numbers[i * outputs + o] = Math.round((row[i] ?? 0) / scale);
+  }
+  return { shape: [outputs, inputs], numbers, scales };
+}
+
+/** A backbone's weights in a precision. Each is read for itself, so a large file is never in memory as a whole. */
+export async function weightsIn(weights: Weights, precision: FrozenPrecision): Promise<FrozenWeights> {
+  switch (precision) {
+    case 'fp32':
+      return weights;
+    case 'int8': {
+      const rounded: (readonly [string, FrozenWeight])[] = [];
+      for (const [name, weight] of Object.entries(weights)) {
+        const isHeavy = heavy.test(name) && weight.shape.length === 2;
+        if (isHeavy) rounded.push([name, quantise(isStored(weight) ? await readTensor(weight) : weight)]);
+        else rounded.push([name, weight]);
+      }
+      return Object.fromEntries(rounded);
+    }
+    default:
+      return unreachable(precision);
+  }
+}
+
+/** The model with its backbone in that precision. */
+export async function modelIn(model: StoredModel, precision: FrozenPrecision): Promise<Model> {
+  return { ...model, backbone: await weightsIn(model.backbone, precision) };
+}
