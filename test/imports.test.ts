@@ -39,7 +39,7 @@ describe('imports', () => {
     expect(importers(/^@tensorflow\//)).toEqual(['engine/tf.ts']);
   });
   it('reach onnxruntime through the engine alone', () => {
-    expect(importers(/^onnxruntime/)).toEqual(['engine/onnx.ts']);
+    expect(importers(/^onnxruntime/).every((file) => file.startsWith('engine/'))).toBe(true);
   });
   it('leave the command line to cli and commands', () => {
     expect(importers(/^(yargs|cli-progress)/).every((file) => /^(cli\.ts|commands\/)/.test(file))).toBe(true);

@@ -34,6 +34,18 @@ export function shapedFeeds(
   return shaped;
 }
 
+/** The number of samples of a call; 0 where no input carries the batch. */
+export function samplesOf(
+  specs: Readonly<Record<string, InputSpec>>,
+  shaped: Readonly<Record<string, HostTensor>>,
+): number {
+  for (const [name, { shape }] of Object.entries(specs)) {
+    const at = shape.indexOf('batch');
+    if (at >= 0) return shaped[name]?.shape[at] ?? 0;
+  }
+  return 0;
+}
+
 function int32(numbers: ArrayLike<number>): Int32Array {
   return numbers instanceof Int32Array ? numbers : Int32Array.from(numbers);
 }

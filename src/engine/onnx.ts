@@ -2,11 +2,15 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { donatable } from '../trace/donation.js';
+import type { Value } from '../trace/graph.js';
 import { writeOnnx } from '../trace/onnx.js';
 import { graphName, trace } from '../trace/trace.js';
 import type { CompiledStep, CompileOptions, Engine, Feeds, Step } from './engine.js';
-import { shapedFeeds } from './feeds.js';
-import { isStored, sizeOf, type HostTensor, type HostTensors } from './tensors.js';
+import { samplesOf, shapedFeeds } from './feeds.js';
+import { runInPlace } from './inPlace.js';
+import { emptyTensor, hostTensor, ortTensor } from './ortTensors.js';
+import { StateMemory } from './stateMemory.js';
+import { isStored, type HostTensor, type HostTensors } from './tensors.js';
 
 /** Above this the runtime would hold a repacked copy of the weights per session; below, the copy is faster. */
 const mapWeightsAbove = 256 * 2 ** 20;
@@ -15,15 +19,21 @@ export interface OnnxOptions {
   /** Threads within an operator; 0 takes all cores. */
   readonly threads: number;
   readonly reason: string;
+  /** Where the runtime writes what each operator took when a step is disposed: a prefix of paths. */
+  readonly profile?: string;
 }
 
-export function onnxEngine({ threads, reason }: OnnxOptions): Engine {
-  return { kind: 'onnx', reason, compile: (step, options) => compile(step, options, threads) };
+export function onnxEngine(engine: OnnxOptions): Engine {
+  return { kind: 'onnx', reason: engine.reason, compile: (step, options) => compile(step, options, engine) };
 }
 
-async function compile(step: Step, options: CompileOptions, threads: number): Promise<CompiledStep> {
+async function compile(
+  step: Step,
+  options: CompileOptions,
+  { threads, profile }: OnnxOptions,
+): Promise<CompiledStep> {
   const { graph, unchanged } = trace(step, options);
-  const { model, folder } = writeOnnx(graph);
+  const { model, folder } = writeOnnx(graph, { numbers: 'given', endMark: true });
   const frozenBytes = Object.values(options.frozen).reduce((sum, w) => sum + (isStored(w) ? w.bytes : 0), 0);
   const mapped = frozenBytes > mapWeightsAbove;
   const session = await ort.InferenceSession.create(model, {
@@ -31,6 +41,7 @@ async function compile(step: Step, options: CompileOptions, threads: number): Pr
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     enableCpuMemArena: !mapped,
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: {
       session: {
         // Spinning threads of one session starve those of the next.
@@ -44,81 +55,73 @@ async function compile(step: Step, options: CompileOptions, threads: number): Pr
   const changing = Object.keys(options.state).filter((name) => !unchanged.has(name));
   const pairs = new Map(changing.map((name) => [graphName.state(name), graphName.next(name)]));
   const inPlace = donatable(graph, pairs);
-  let current = new Map(Object.entries(options.state).map(([name, tensor]) => [name, stateTensor(tensor)]));
-  let spare = new Map(
-    changing
-      .filter((name) => !inPlace.has(graphName.state(name)))
-      .map((name) => [name, emptyLike(options.state[name])]),
+  const state = new StateMemory(
+    options.state,
+    changing,
+    new Set(changing.filter((name) => inPlace.has(graphName.state(name)))),
   );
-  const results = graph.outputs.map((v) => v.name).filter((name) => name.startsWith(graphName.out('')));
+  const results = graph.outputs.filter(({ name }) => name.startsWith(graphName.out('')));
+  return stepOn({
+    ...{ session, batch: options.batch, state, isProfiled: profile !== undefined },
+    results: results.map((value) => ({
+      ...{ name: value.name, dtype: value.dtype },
+      shape: shapeOf(value, graph.sentinel),
+    })),
+    macs: graph.macsPerSample(),
+  });
+}
+
+interface Result extends Pick<Value, 'name' | 'dtype'> {
+  readonly shape: (samples: number) => number[];
+}
+
+interface Compiled {
+  readonly session: ort.InferenceSession;
+  readonly results: readonly Result[];
+  readonly macs: number;
+  readonly batch: CompileOptions['batch'];
+  readonly state: StateMemory;
+  readonly isProfiled: boolean;
+}
+
+/** Holds neither the graph nor the initial state, so that their numbers are free to go. */
+function stepOn({ session, results, macs, batch, state, isProfiled }: Compiled): CompiledStep {
   const read = new Set(session.inputNames);
   let live = true;
 
   const run = async (feeds: Feeds): Promise<Record<string, HostTensor>> => {
     if (!live) throw new Error('step: called after dispose');
     const inputs: Record<string, ort.Tensor> = {};
-    for (const [name, { shape, data }] of Object.entries(shapedFeeds(options.batch, feeds)))
-      if (read.has(graphName.batch(name))) inputs[graphName.batch(name)] = ortTensor(data, shape);
-    for (const [name, tensor] of current)
+    const shaped = shapedFeeds(batch, feeds);
+    for (const [name, tensor] of Object.entries(shaped))
+      if (read.has(graphName.batch(name))) inputs[graphName.batch(name)] = ortTensor(tensor);
+    for (const [name, tensor] of state.values())
       if (read.has(graphName.state(name))) inputs[graphName.state(name)] = tensor;
-    const fetches: Record<string, ort.Tensor | null> = Object.fromEntries(
-      results.map((name) => [name, null]),
+    const samples = samplesOf(batch, shaped);
+    const out = new Map(
+      results.map(({ name, dtype, shape }) => [name, emptyTensor({ dtype }, shape(samples))]),
     );
-    const next = new Map(current);
-    for (const name of changing) {
-      const target = spare.get(name) ?? current.get(name);
-      if (target) next.set(name, target);
-      fetches[graphName.next(name)] = target ?? null;
-    }
-    const outputs = await session.run(inputs, fetches);
-    spare = new Map([...spare.keys()].flatMap((name) => pair(name, current.get(name))));
-    current = next;
+    const targets = new Map(out);
+    for (const [name, target] of state.targets()) targets.set(graphName.next(name), target);
+    await runInPlace(session, inputs, targets);
+    state.advance();
     return Object.fromEntries(
-      results.map((name) => [name.slice(graphName.out('').length), hostTensor(outputs[name])]),
+      [...out].map(([name, tensor]) => [name.slice(graphName.out('').length), hostTensor(tensor)]),
     );
   };
   return Object.assign(run, {
-    macs: graph.macsPerSample(),
-    read: (): Promise<HostTensors> =>
-      Promise.resolve(
-        Object.fromEntries([...current].map(([name, tensor]) => [name, copyOf(hostTensor(tensor))])),
-      ),
+    macs,
+    read: (): Promise<HostTensors> => Promise.resolve(state.read()),
     dispose: async (): Promise<void> => {
       live = false;
-      current.clear();
-      spare.clear();
+      state.free();
+      if (isProfiled) session.endProfiling();
       await session.release();
     },
   });
 }
 
-function pair<T>(name: string, value: T | undefined): [string, T][] {
-  return value === undefined ? [] : [[name, value]];
-}
-
-function ortTensor(data: Float32Array | Int32Array, shape: readonly number[]): ort.Tensor {
-  return data instanceof Int32Array
-    ? new ort.Tensor('int32', data, shape)
-    : new ort.Tensor('float32', data, shape);
-}
-
-/** State is overwritten, so the engine keeps a copy of its own. */
-function stateTensor({ data, shape }: HostTensor): ort.Tensor {
-  return ortTensor(Float32Array.from(data), shape);
-}
-
-function emptyLike(tensor: HostTensor | undefined): ort.Tensor {
-  const shape = tensor?.shape ?? [];
-  return ortTensor(new Float32Array(sizeOf(shape)), shape);
-}
-
-function hostTensor(tensor: ort.Tensor | undefined): HostTensor {
-  const data = tensor?.data;
-  if (!tensor || !(data instanceof Float32Array || data instanceof Int32Array))
-    throw new Error(`step: onnxruntime returned ${tensor ? tensor.type : 'nothing'}, expected numbers`);
-  return { shape: tensor.dims, data };
-}
-
-function copyOf({ shape, data }: HostTensor): HostTensor {
-  return { shape, data: data.slice() };
+/** From the number of samples of a call to the shape of a value. */
+function shapeOf({ shape }: Value, sentinel: number): Result['shape'] {
+  return (samples) => shape.map((d) => (d > 0 && d % sentinel === 0 ? (d / sentinel) * samples : d));
 }

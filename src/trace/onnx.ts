@@ -32,6 +32,8 @@ export interface OnnxModel {
 export interface WriteOptions {
   /** Those of weights in 8 bits; without them a graph can be compared, not run. */
   readonly numbers: 'given' | 'left out';
+  /** Whether the end mark is the first output; engine/inPlace.ts says what for. */
+  readonly endMark?: boolean;
 }
 
 type Attributes = MessageInitShape<typeof AttributeProtoSchema>;
@@ -138,6 +140,22 @@ function nodeMessage(node: Node, at: number): NodeMessage {
   };
 }
 
+/** Name of the output that `writeOnnx` puts before all others if asked to: an empty sequence. */
+export const endMark = 'end';
+
+const endMarkNode: NodeMessage = { name: endMark, opType: 'SequenceEmpty', output: [endMark] };
+const endMarkInfo: ValueInfo = {
+  name: endMark,
+  type: {
+    value: {
+      case: 'sequenceType',
+      value: {
+        elemType: { value: { case: 'tensorType', value: { elemType: elementType.float32 } } },
+      },
+    },
+  },
+};
+
 /** The graph as an ONNX model (opset 20); only what the outputs need is written. */
 export function writeOnnx(graph: Graph, options: WriteOptions = { numbers: 'given' }): OnnxModel {
   const nodes = graph.live();
@@ -154,8 +172,15 @@ export function writeOnnx(graph: Graph, options: WriteOptions = { numbers: 'give
       name: 'step',
       initializer: given.map(({ tensor }) => tensor),
       input: graph.inputs.filter((value) => read.has(value)).map((value) => valueInfo(graph, value)),
-      output: graph.outputs.map((value) => valueInfo(graph, value)),
-      node: [...given.flatMap(({ widen }) => widen ?? []), ...nodes.map(nodeMessage)],
+      output: [
+        ...(options.endMark === true ? [endMarkInfo] : []),
+        ...graph.outputs.map((value) => valueInfo(graph, value)),
+      ],
+      node: [
+        ...(options.endMark === true ? [endMarkNode] : []),
+        ...given.flatMap(({ widen }) => widen ?? []),
+        ...nodes.map(nodeMessage),
+      ],
     },
   });
   const folder = externalFolder(read);
