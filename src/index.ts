@@ -14,7 +14,17 @@ export type {
   Step,
   Tensors,
 } from './engine/engine.js';
-export type { HostTensor, HostTensors, StoredTensor, Weight, Weights } from './engine/tensors.js';
+export type {
+  FrozenPrecision,
+  FrozenWeight,
+  FrozenWeights,
+  HostTensor,
+  HostTensors,
+  QuantisedTensor,
+  StoredTensor,
+  Weight,
+  Weights,
+} from './engine/tensors.js';
 export { tf } from './engine/tf.js';
 export { macsOf } from './trace/trace.js';
 
@@ -32,7 +42,8 @@ export { guided } from './backbones/guidance.js';
 
 export { headKinds, headPlan, initialHeads, runHead, type HeadPlan } from './exits/heads.js';
 export { readHeads, writeHeads, type TrainedHeads } from './exits/headsFile.js';
-export { exitMacs, exitsOf, exitStep, type Model } from './exits/model.js';
+export { exitMacs, exitsOf, exitStep, type Model, type StoredModel } from './exits/model.js';
+export { modelIn, quantise, weightsIn } from './exits/precision.js';
 export { features, runAll, runHeads, runTo, type ExitPrediction, type Heads } from './exits/run.js';
 export { openDenoiser, type Denoiser } from './exits/denoiser.js';
 

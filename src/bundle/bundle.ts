@@ -4,7 +4,7 @@ import { join, sep } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { specJson } from '../backbones/spec.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
-import type { HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
+import type { FrozenPrecision, HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { weightProblems } from '../exits/headsFile.js';
 import { UserError } from '../errors.js';
@@ -26,6 +26,8 @@ export interface BundleBackbone {
   /** Where its weights came from: a path or a published name. */
   readonly source: string;
   readonly fingerprint: string;
+  /** What it computed in when the heads were trained. */
+  readonly frozenPrecision: FrozenPrecision;
 }
 
 interface Contents<Tensors> {
@@ -72,9 +74,9 @@ export async function readBundle(path: string): Promise<Bundle> {
   const schedule = await readSchedule(await inside(path, description.schedule));
   const { tensors } = await openSafetensors(await inside(path, description.headsFile));
   const spec = specOf(description, file);
-  const { source, fingerprint } = description.backbone;
+  const { source, fingerprint, frozenPrecision = 'fp32' } = description.backbone;
   const bundle: Bundle = {
-    backbone: { spec, source, fingerprint },
+    backbone: { spec, source, fingerprint, frozenPrecision },
     diffusion: description.diffusion,
     plans: plansOf(spec, description, file),
     heads: tensors,
@@ -87,7 +89,7 @@ export async function readBundle(path: string): Promise<Bundle> {
 const descriptionFile = 'bundle.json';
 
 function describe({ backbone, diffusion, plans, schedule }: BundleContents): BundleDescription {
-  const { spec, source, fingerprint } = backbone;
+  const { spec, source, fingerprint, frozenPrecision } = backbone;
   const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
   const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value] as const],
@@ -101,6 +103,7 @@ function describe({ backbone, diffusion, plans, schedule }: BundleContents): Bun
       source,
       fingerprint,
       spec: Object.fromEntries(options),
+      frozenPrecision,
     },
     diffusion,
     heads: plans.map((plan) => ({ ...plan, macs: macsAt.get(plan.exit) ?? 0 })),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { readSpec } from '../backbones/spec.js';
+import { frozenPrecisions } from '../engine/tensors.js';
 import { checkedPlans, headKinds, headPlan, type HeadPlan } from '../exits/heads.js';
 import { UserError } from '../errors.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
@@ -48,6 +49,10 @@ const descriptionSchema = z
       spec: z
         .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
         .describe('options of the official model class, as in config.json'),
+      frozenPrecision: z
+        .enum(frozenPrecisions)
+        .optional()
+        .describe('what it computed in when the heads were trained; fp32 unless given'),
     }),
     diffusion: diffusionSchema,
     heads: z.array(headSchema).max(1000).describe('ascending exits'),

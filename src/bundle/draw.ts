@@ -3,7 +3,9 @@ import type { SampleConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import { respace } from '../diffusion/respace.js';
 import type { Engine } from '../engine/engine.js';
+import type { FrozenPrecision } from '../engine/tensors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { solverOf } from '../samplers/solvers.js';
 import { depthOf, exitAt } from '../schedules/schedule.js';
@@ -16,6 +18,8 @@ export interface DrawOptions {
   readonly seed: number;
   /** Whether to draw the same images at full depth, too. */
   readonly compare: boolean;
+  /** What the backbone computes in; unless given, what the heads were trained on. */
+  readonly frozenPrecision?: FrozenPrecision;
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
@@ -64,8 +68,10 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
  * @throws Interrupted after the signal
  */
 export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<Drawing> {
-  const { bundle, model } = opened;
+  const { bundle } = opened;
   const { engine, config, seed, compare, signal, progress } = options;
+  const { frozenPrecision = bundle.backbone.frozenPrecision } = options;
+  const model = await modelIn(opened.model, frozenPrecision);
   const plan = planDrawing(opened, config);
   const { spec } = model;
   const exits = [...plan.exits, ...(compare ? [spec.depth] : [])];

@@ -67,6 +67,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
       spec: backbone.spec,
       source: fromFolder(out, backbone.source),
       fingerprint: backbone.fingerprint,
+      frozenPrecision: config.engine.frozenPrecision,
     },
     diffusion: {
       ...{ prediction, betas, betaStart, betaEnd, steps },

@@ -2,6 +2,7 @@
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import { errorTablePath } from '../bundle/export.js';
+import { modelIn } from '../exits/precision.js';
 import { binName } from '../schedules/timeBins.js';
 import { writeErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { measuredExits, profile } from '../schedules/profile.js';
@@ -29,7 +30,8 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { engine, signal, progress } = await workOf(config, call, terminal, 'profile');
   terminal.line(`engine ${engine.kind}: ${engine.reason}`);
   const table = await profile({
-    ...{ engine, signal, progress, model, dataset, samples, batch, bins },
+    ...{ engine, signal, progress, dataset, samples, batch, bins },
+    model: await modelIn(model, config.engine.frozenPrecision),
     fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
     diffusion: diffusion(config.diffusion),
     seed: config.seed,

@@ -20,25 +20,39 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
     backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
   );
   const plan = planDrawing(opened, config.sample);
+  const trained = opened.bundle.backbone.frozenPrecision;
+  const { frozenPrecision = trained } = config.engine;
+  if (frozenPrecision !== trained)
+    terminal.warn(
+      `the heads were trained on a backbone in ${trained}, and this one computes in ${frozenPrecision}: expect larger errors than ` +
+        'the schedule promises. Leave engine.frozenPrecision out to sample as they were trained.',
+    );
   terminal.line(
     `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
-      `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth`,
+      `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth${frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`}`,
   );
   if (call.dryRun) {
     terminal.line('Nothing was written.');
-    return { dryRun: true, ...plan };
+    return { dryRun: true, ...plan, frozenPrecision };
   }
-  const { engine, signal, progress } = await workOf(config, call, terminal, 'sample');
+  const { engine, signal, progress } = await workOf(
+    { engine: { ...config.engine, frozenPrecision } },
+    call,
+    terminal,
+    'sample',
+  );
   terminal.line(`engine ${engine.kind}: ${engine.reason}`);
   const { seed, sample: settings } = config;
-  const drawing = await draw(opened, { engine, config: settings, seed, compare, signal, progress });
+  const drawing = await draw(opened, {
+    ...{ engine, config: settings, seed, compare, frozenPrecision, signal, progress },
+  });
   const { channels, imageSize } = opened.model.spec;
   const files = await save(call.out ?? 'samples', drawing, {
     channels,
     imageSize,
     columns: settings.columns,
   });
-  return { files, labels: [...drawing.labels], ...show(drawing, files, terminal) };
+  return { files, labels: [...drawing.labels], frozenPrecision, ...show(drawing, files, terminal) };
 }
 
 /** One PNG for each way of drawing. */

@@ -21,9 +21,10 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
       config.train,
       terminal,
     );
+  const work = await workOf(config, call, terminal, 'train');
   const run = await start();
   terminal.line(`run ${run.path}`);
-  const heads = await trainHeads(run, config, backbone, await workOf(config, call, terminal, 'train'));
+  const heads = await trainHeads(run, config, backbone, work);
   terminal.line(`heads in ${heads}`);
   terminal.line(`next: exithead profile ${run.path}`);
   return { run: run.path, heads };

@@ -1,13 +1,12 @@
 // What does long work get from the command that starts it? An engine, and a terminal to report to.
-import type { TrainConfig } from '../config/schema.js';
-import { pickEngine } from '../engine/pick.js';
+import { pickEngine, type EngineOptions } from '../engine/pick.js';
 import type { Work } from '../training/fit.js';
 import type { Terminal } from './terminal.js';
 import type { Call } from './verb.js';
 
 /** @param label of the progress bar */
 export async function workOf(
-  { engine }: Pick<TrainConfig, 'engine'>,
+  { engine }: { readonly engine: EngineOptions },
   { signal }: Pick<Call, 'signal'>,
   terminal: Terminal,
   label: string,

@@ -144,7 +144,7 @@ const trainSchema = z.strictObject({
   profile: sections.profileSection,
   schedule: sections.scheduleSection,
   sample: sections.sampleSection,
-  engine: sections.engineSection,
+  engine: sections.frozenEngineSection,
 });
 
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
@@ -213,7 +213,7 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
 const sampleSchema = z.strictObject({
   seed: sections.seedSection,
   sample: sections.bundleSampleSection,
-  engine: sections.engineSection,
+  engine: sections.bundleEngineSection,
 });
 
 /**

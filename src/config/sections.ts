@@ -1,6 +1,7 @@
 // Which keys does each section of a config have? Type, default, limits and one-line meaning of every one.
 import { z } from 'zod';
 import { engineKinds } from '../engine/engine.js';
+import { frozenPrecisions } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import type { LambdaRule } from '../training/lambda.js';
 
@@ -251,10 +252,33 @@ export const bundleSampleSection = sampleKeys
   .prefault({})
   .describe('drawing images');
 
-export const engineSection = z
-  .strictObject({
-    kind: z.enum(engineKinds).default('auto').describe('what computes; auto takes the fastest there is'),
-    threads: from0(1024).default(0).describe('CPU threads; 0 takes all cores'),
+const engineKeys = z.strictObject({
+  kind: z.enum(engineKinds).default('auto').describe('what computes; auto takes the fastest there is'),
+  threads: from0(1024).default(0).describe('CPU threads; 0 takes all cores'),
+});
+
+export const engineSection = engineKeys.prefault({}).describe('what computes');
+
+const frozenPrecision = z.enum(frozenPrecisions);
+
+/** With a backbone that stays as it is: train. */
+export const frozenEngineSection = engineKeys
+  .extend({
+    frozenPrecision: frozenPrecision
+      .default('fp32')
+      .describe(
+        'what the frozen backbone computes in, while heads train and ever after; int8 is faster, less exact, and runs on onnx alone',
+      ),
+  })
+  .prefault({})
+  .describe('what computes');
+
+/** Sampling from a bundle: what is not given is the bundle's. */
+export const bundleEngineSection = engineKeys
+  .extend({
+    frozenPrecision: frozenPrecision
+      .optional()
+      .describe("what the backbone computes in; unless given, what the bundle's heads were trained on"),
   })
   .prefault({})
   .describe('what computes');

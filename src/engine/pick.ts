@@ -9,7 +9,7 @@ export interface EngineOptions {
   /** CPU threads; 0 takes all cores. */
   readonly threads: number;
   /** What the weights are in that it will compile; fp32 unless told. */
-  readonly frozenPrecision?: FrozenPrecision;
+  readonly frozenPrecision?: FrozenPrecision | undefined;
 }
 
 interface Choice {

@@ -6,7 +6,7 @@ import type { ImageDataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { CompiledStep, Engine, Feeds, Step } from '../engine/engine.js';
-import { countOf, type HostTensors, type Shapes, type Weights } from '../engine/tensors.js';
+import { countOf, type FrozenWeights, type HostTensors, type Shapes } from '../engine/tensors.js';
 import { latestCheckpoint } from './checkpoints.js';
 import { lambdas, type LambdaRule } from './lambda.js';
 import { train, type TrainOptions } from './loop.js';
@@ -37,7 +37,7 @@ export interface Subject {
   };
   /** What the first step starts from. */
   readonly weights: HostTensors;
-  readonly frozen: Weights;
+  readonly frozen: FrozenWeights;
   readonly stepOf: (options: UpdateOptions) => Step;
 }
 

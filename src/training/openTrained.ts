@@ -41,11 +41,13 @@ export async function openFrozen({
 /**
  * @param path of a run folder
  * @param set settings on top of its config: what profile and schedule shall do differently
- * @throws UserError if the run is not finished, or its backbone has changed since
+ * @throws UserError if the run is not finished, its backbone has changed since, or a setting would compute the backbone
+ * in other numbers than those that the heads were trained on
  */
 export async function openTrained(path: string, set: readonly Setting[] = []): Promise<Trained> {
   const run = await openRun(path);
   const { config } = await loadConfig(run.config, { kind: 'train', set });
+  if (set.length > 0) await requireOwnPrecision(run, config);
   if (!(await isFile(headsPath(run))))
     throw new UserError(
       `${path} has no heads.safetensors yet: its training is not finished. Go on with \`exithead train ${path} --resume\`.`,
@@ -57,4 +59,14 @@ export async function openTrained(path: string, set: readonly Setting[] = []): P
     ...{ run, config, backbone, heads },
     model: { spec, backbone: weights, plans: heads.plans, heads: heads.weights },
   };
+}
+
+async function requireOwnPrecision(run: Run, { engine }: TrainConfig): Promise<void> {
+  const { config } = await loadConfig(run.config, { kind: 'train' });
+  const { frozenPrecision } = config.engine;
+  if (engine.frozenPrecision === frozenPrecision) return;
+  throw new UserError(
+    `${run.path} trained its heads on a backbone in ${frozenPrecision}, so the rest of the run cannot have it in ` +
+      `${engine.frozenPrecision}. Leave engine.frozenPrecision out, or train heads with it.`,
+  );
 }

@@ -10,6 +10,7 @@ import { countOf, isStored, type HostTensor, type HostTensors, type Weights } fr
 import { UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
+import { weightsIn } from '../exits/precision.js';
 import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
 import { headsStep, type HeadsLoss } from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
@@ -72,7 +73,7 @@ async function parts(
   const plans = headsToTrain(spec, config);
   const loss = headsLoss(plans, config);
   return {
-    ...{ spec, plans, frozen: weights },
+    ...{ spec, plans, frozen: await weightsIn(weights, config.engine.frozenPrecision) },
     weights: await headsAtStart({ spec, weights }, plans, config.seed),
     stepOf: (options) => headsStep(spec, plans, loss, options),
   };
@@ -92,7 +93,8 @@ export async function trainHeads(
   const { plans, ...subject } = await parts(config, backbone);
   const { spec, weights } = subject;
   const count = countOf(weights);
-  const line = `${spec.size}, frozen; ${plans.length} ${config.heads.kind} heads with ${count.toLocaleString('en')} weights to train`;
+  const { frozenPrecision } = config.engine;
+  const line = `${spec.size}, frozen${frozenPrecision === 'fp32' ? '' : ` in ${frozenPrecision}`}; ${plans.length} ${config.heads.kind} heads with ${count.toLocaleString('en')} weights to train`;
   work.say(line);
   await logLine(run, line);
   const trained =

@@ -37,7 +37,7 @@ const excess = measured.map(({ exit }) =>
 const timesteps = Array.from({ length: 20 }, (_, i) => 950 - 50 * i);
 
 const contents: BundleContents = {
-  backbone: { spec: tinySpec, source: 'models/tiny', fingerprint: 'backbone-1' },
+  backbone: { spec: tinySpec, source: 'models/tiny', fingerprint: 'backbone-1', frozenPrecision: 'fp32' },
   diffusion: {
     prediction: 'epsilon',
     betas: 'linear',

@@ -17,7 +17,7 @@ const schedule: Schedule = {
 };
 const opened: OpenedBundle = {
   bundle: {
-    backbone: { spec: tinySpec, source: 'models/tiny', fingerprint: 'backbone-1' },
+    backbone: { spec: tinySpec, source: 'models/tiny', fingerprint: 'backbone-1', frozenPrecision: 'fp32' },
     diffusion: {
       ...{ prediction: 'epsilon', betas: 'linear', betaStart: 1e-4, betaEnd: 0.02, steps: 1000 },
       ...{ timeAxis: 'discrete', guidance: 1.5, clip: true },

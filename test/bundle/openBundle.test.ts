@@ -34,7 +34,7 @@ async function bundleOf(file: string, which: WeightsChoice): Promise<string> {
   const folder = path(`bundle-${file}-${which}`);
   await writeBundle(folder, {
     ...{ plans, heads },
-    backbone: { spec, source: `../${file}`, fingerprint },
+    backbone: { spec, source: `../${file}`, fingerprint, frozenPrecision: 'fp32' },
     diffusion: {
       ...{ prediction: 'epsilon', betas: 'linear', betaStart: 1e-4, betaEnd: 0.02, steps: 1000 },
       ...{ timeAxis: 'discrete', guidance: 1, clip: false },

@@ -20,7 +20,7 @@ describe('loading a config', () => {
       keep: 2,
     });
     expect(config.heads).toEqual({ kind: 'adapter', exits: 'all', bottleneck: 64 });
-    expect(config.engine).toEqual({ kind: 'auto', threads: 0 });
+    expect(config.engine).toEqual({ kind: 'auto', threads: 0, frozenPrecision: 'fp32' });
     expect(sources).toEqual([path, '--set train.batch=8']);
   });
 
