@@ -87,6 +87,7 @@ export { draw, planDrawing, type Drawing } from './bundle/draw.js';
 
 export { agreement, accuracyOn } from './evaluate/agreement.js';
 export { trainClassifier, type Classifier } from './evaluate/classifier.js';
+export { frechetDistance, momentsOf, type Moments } from './evaluate/frechet.js';
 export { imageGrid, type Picture } from './report/grid.js';
 export { reportPage, writeReport, type Report } from './report/page.js';
 export { runReport } from './report/runReport.js';

@@ -11,9 +11,11 @@ import { learningRate } from '../training/lr.js';
 import type { Progress } from '../training/progress.js';
 import { part } from '../training/state.js';
 import {
+  decided,
+  features,
+  featureWidth,
   initialNetwork,
   initialTraining,
-  logits,
   trainingInputs,
   trainingStep,
 } from './classifierNetwork.js';
@@ -31,6 +33,14 @@ export interface Classifier {
    * @throws UserError if the array holds no whole number of such images, or a number that is not finite
    */
   classify(images: Float32Array): Promise<Int32Array>;
+  /**
+   * What it sees in each image: the numbers before its last layer, for distances between sets of images.
+   * @returns [count, featureWidth]
+   * @throws UserError as `classify`
+   */
+  features(images: Float32Array): Promise<Float32Array>;
+  /** Numbers in a feature vector. */
+  readonly featureWidth: number;
   dispose(): Promise<void>;
 }
 
@@ -137,11 +147,16 @@ async function classifierOf(
   const step = await engine.compile(
     (_state, { x }, frozen) => {
       if (!x) throw new Error('classifier: x is fed');
-      return { state: {}, out: { classes: tf.argMax(logits(frozen, x), -1) } };
+      const seen = features(frozen, x);
+      return { state: {}, out: { classes: tf.argMax(decided(frozen, seen), -1), features: seen } };
     },
     { state: {}, batch: { x: { shape: ['batch', size] } }, frozen: weights },
   );
-  const classify = async (images: Float32Array): Promise<Int32Array> => {
+  const run = async <T extends Int32Array | Float32Array>(
+    images: Float32Array,
+    name: 'classes' | 'features',
+    found: (count: number) => T,
+  ): Promise<T> => {
     if (images.length % size !== 0)
       throw new UserError(
         `classifier: got ${images.length} numbers, expected images of ${channels} x ${imageSize} x ${imageSize} = ${size}. Classify images of the size it was trained on.`,
@@ -151,14 +166,20 @@ async function classifierOf(
       throw new UserError(
         `classifier: image ${Math.floor(bad / size)} holds ${images[bad]}, expected numbers from -1 to 1. If it was sampled, the sampler diverged: take more steps or another solver.`,
       );
-    const found = new Int32Array(images.length / size);
-    for (let from = 0; from < found.length; from += batchSize) {
+    const count = images.length / size;
+    const all = found(count);
+    for (let from = 0; from < count; from += batchSize) {
       const results = await step({ x: images.subarray(from * size, (from + batchSize) * size) });
-      found.set(results['classes']?.data ?? [], from);
+      all.set(results[name]?.data ?? [], from * (all.length / count));
     }
-    return found;
+    return all;
   };
-  return { classes, channels, imageSize, classify, dispose: () => step.dispose() };
+  return {
+    ...{ classes, channels, imageSize, featureWidth },
+    classify: (images) => run(images, 'classes', (count) => new Int32Array(count)),
+    features: (images) => run(images, 'features', (count) => new Float32Array(count * featureWidth)),
+    dispose: () => step.dispose(),
+  };
 }
 
 /** Numbers in an image. */

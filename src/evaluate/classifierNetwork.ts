@@ -7,7 +7,6 @@ import { tf } from '../engine/tf.js';
 import { adamwStep } from '../training/adamw.js';
 import { named, part } from '../training/state.js';
 
-const hidden = [256, 128];
 const optimizer = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.02, clip: 1 };
 
 /**
@@ -15,7 +14,7 @@ const optimizer = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.02, clip
  * @param inputs numbers in an image
  */
 export function initialNetwork(inputs: number, classes: number, seed: number): HostTensors {
-  const outputs = [...hidden, classes];
+  const outputs = [256, featureWidth, classes];
   const layers = outputs.map((to, i): HostTensors => {
     const from = outputs[i - 1] ?? inputs;
     const weight = `fc${i + 1}.weight`;
@@ -33,8 +32,25 @@ export function initialNetwork(inputs: number, classes: number, seed: number): H
  * @returns [B, classes]
  */
 export function logits(weights: Tensors, x: tf.Tensor): tf.Tensor {
-  const layer = (h: tf.Tensor, name: string): tf.Tensor => linear(h, linearWeights(weights, name));
-  return layer(geluTanh(layer(geluTanh(layer(x, 'fc1')), 'fc2')), 'fc3');
+  return decided(weights, features(weights, x));
+}
+
+/** Numbers in a feature vector. */
+export const featureWidth = 128;
+
+/**
+ * What the last layer decides by: images that look alike to the classifier lie close together.
+ * @param x [B, numbers in an image]
+ * @returns [B, featureWidth]
+ */
+export function features(weights: Tensors, x: tf.Tensor): tf.Tensor {
+  const layer = (h: tf.Tensor, name: string): tf.Tensor => geluTanh(linear(h, linearWeights(weights, name)));
+  return layer(layer(x, 'fc1'), 'fc2');
+}
+
+/** The last layer: from features to logits. */
+export function decided(weights: Tensors, seen: tf.Tensor): tf.Tensor {
+  return linear(seen, linearWeights(weights, 'fc3'));
 }
 
 /** The state of `trainingStep` before the first step. */

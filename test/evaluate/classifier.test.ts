@@ -50,6 +50,29 @@ describe('trainClassifier', () => {
     expect(await accuracyOn(classifier, held)).toBeGreaterThan(0.75);
     expect(classifier).toMatchObject({ classes: 10, channels: 1, imageSize: 28 });
   });
+  it('sees images of one class closer together than those of two', async () => {
+    const { x, y } = examples(held, 0, 600);
+    const seen = await classifier.features(x);
+    const width = classifier.featureWidth;
+    expect(seen.length).toBe(600 * width);
+    const distance = (i: number, j: number): number => {
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += (seen[i * width + k]! - seen[j * width + k]!) ** 2;
+      return sum;
+    };
+    const sums = { same: 0, other: 0 };
+    const counts = { same: 0, other: 0 };
+    for (let i = 0; i < 600; i++)
+      for (let j = 0; j < i; j++) {
+        const kind = y[i] === y[j] ? 'same' : 'other';
+        sums[kind] += distance(i, j);
+        counts[kind]++;
+      }
+    expect(sums.same / counts.same).toBeLessThan(0.8 * (sums.other / counts.other));
+    // Images in a later batch are seen as they are alone.
+    const alone = await classifier.features(x.slice(550 * 784, 551 * 784));
+    expect(alone).toBeAllClose(seen.slice(550 * width, 551 * width), 1e-5);
+  });
   it('gives the same classes for the same seed, and others for another seed', async () => {
     const { x } = examples(held, 0, held.count);
     const classes = async (seed: number): Promise<Int32Array> => {
