@@ -1,12 +1,12 @@
 // The tiny DiT of test/fixtures/dit: its spec, weights and recorded inputs.
 import type { Backbone, Query } from '../src/backbones/backbone.js';
 import { dit } from '../src/backbones/dit.js';
-import { readSpec } from '../src/backbones/spec.js';
+import { readDitSpec } from '../src/backbones/ditSpec.js';
 import { tf } from '../src/engine/tf.js';
 import type { HostTensors } from '../src/engine/tensors.js';
 import { fixtureJson, fixturePath, fixtureTensors, pick, upload, uploadAll } from './fixtures.js';
 
-export const tinySpec = readSpec(fixtureJson('dit/config.json'), fixturePath('dit/config.json'));
+export const tinySpec = readDitSpec(fixtureJson('dit/config.json'), fixturePath('dit/config.json'));
 export const tinyWeights = fixtureTensors('dit/model.safetensors');
 export const tinyIo = fixtureTensors('dit/io.safetensors');
 

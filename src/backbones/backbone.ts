@@ -3,14 +3,13 @@ import type { tf } from '../engine/tf.js';
 import type { Tensors } from '../engine/engine.js';
 import type { Shapes } from '../engine/tensors.js';
 
-/** What a backbone is, in numbers: enough to build heads, count compute and check a checkpoint. */
-export interface BackboneSpec {
-  readonly family: 'dit';
+/** What every backbone is, in numbers: enough to build heads, count compute and check a checkpoint. */
+interface CommonSpec {
   /** Published name such as `DiT-XL/2`, or a made one such as `DiT-12x128/4`. */
   readonly size: string;
   /** Number of transformer blocks, L. */
   readonly depth: number;
-  /** Tokens per sample, N. */
+  /** Tokens per sample, N: patches, and what a family puts before them. */
   readonly tokens: number;
   /** Hidden width, D. */
   readonly width: number;
@@ -22,19 +21,57 @@ export interface BackboneSpec {
   readonly imageSize: number;
   /** Output channels: `channels`, twice that where the variance is learned. */
   readonly outChannels: number;
-  /** Number of class labels; the null class of guidance is `classes` itself. */
+  /** Number of class labels; 0 is an unconditional backbone, whose label is always 0. */
   readonly classes: number;
-  /** Native t is an integer 0..steps-1. */
+  /** Whether label `classes` means no class, which guidance needs. */
+  readonly nullClass: boolean;
+  /** Number of diffusion steps, T. */
   readonly timeSteps: number;
+  readonly timeAxis: TimeAxis;
   readonly prediction: 'epsilon';
 }
+
+/**
+ * Which native t the time embedding expects at diffusion step 0..T-1, 0 the least noisy:
+ * - steps: the step itself;
+ * - steps-from-1: the step plus 1;
+ * - continuous: 999 (step + 1) / T, the scaled time of a diffusion in continuous time.
+ */
+export type TimeAxis = 'steps' | 'steps-from-1' | 'continuous';
+
+export interface DitSpec extends CommonSpec {
+  readonly family: 'dit';
+}
+
+/**
+ * What leaving a U-ViT early keeps of the blocks that are dropped:
+ * - skips: the linear layers that join the long skips (ASE, figure 8), so that every encoder block still counts;
+ * - plain: nothing.
+ */
+export type ExitRule = 'skips' | 'plain';
+
+export interface UvitSpec extends CommonSpec {
+  readonly family: 'uvit';
+  /** Whether the time embedding goes through an MLP (`mlp_time_embed`). */
+  readonly timeMlp: boolean;
+  /** Whether a 3 x 3 convolution follows the patches (`conv`). */
+  readonly finalConvolution: boolean;
+  readonly exitRule: ExitRule;
+}
+
+export type BackboneSpec = DitSpec | UvitSpec;
 
 /** What flows through the blocks. */
 export interface State {
   /** Tokens, [B, N, D]. */
   readonly hidden: tf.Tensor3D;
-  /** What adaptive layers read: for DiT the time and class embedding after SiLU, computed once. [B, D] */
+  /**
+   * What time and class say, [B, D], computed once: for DiT their embedding after SiLU, which its adaptive layers read;
+   * for U-ViT the time token.
+   */
   readonly condition: tf.Tensor2D;
+  /** For U-ViT: what encoder blocks put out and decoder blocks have not taken yet, [B, N, D] each; the last goes first. */
+  readonly skips?: readonly tf.Tensor3D[];
 }
 
 /** What the backbone is asked for. */
@@ -43,7 +80,7 @@ export interface Query {
   readonly x: tf.Tensor4D;
   /** Native time, [B]. */
   readonly t: tf.Tensor1D;
-  /** Class label, int32 [B]; `classes` means none. */
+  /** Class label, int32 [B]; `classes` means none where there is a null class. */
   readonly y: tf.Tensor1D;
 }
 
@@ -55,32 +92,39 @@ export interface Backbone {
   readonly spec: BackboneSpec;
   embed(query: Query): State;
   block(state: State, k: number): State;
-  /** What leaving after block k adds before a head: identity for DiT. */
+  /** What leaving after block k adds before a head: identity for DiT, the remaining skips for U-ViT. */
   leave(state: State, k: number): State;
   /** The backbone's own last layer, [B, outChannels, H, W]. */
   finish(state: State): tf.Tensor4D;
 }
 
+/** What a parameter of a new block starts as: random, or so that the block changes nothing and can still learn. */
+export type Start = 'random' | 'zero' | 'one';
+
 /**
  * A family of backbones: its parameters, and the parts a head is made of. Heads reuse the shapes and the code
  * of the family's own last layer and block, with weights of their own.
  */
-export interface BackboneFamily {
-  readonly family: BackboneSpec['family'];
+export interface BackboneFamily<Spec extends BackboneSpec = BackboneSpec> {
+  readonly family: Spec['family'];
   /** Official parameter names with their shapes. */
-  shapes(spec: BackboneSpec): Shapes;
-  bind(spec: BackboneSpec, weights: Tensors): Backbone;
+  shapes(spec: Spec): Shapes;
+  /** Whether a name is that of a parameter which other backbones of this family have. */
+  hasElsewhere(name: string): boolean;
+  bind(spec: Spec, weights: Tensors): Backbone;
+  /** The first k after which `leave` has a meaning. */
+  firstExit(spec: Spec): number;
   /** The last layer: its parameter names without prefix; `run` takes weights under exactly those names. */
   readonly last: {
-    shapes(spec: BackboneSpec): Shapes;
+    shapes(spec: Spec): Shapes;
     /** Official name in the backbone of each of those parameters. */
     official(name: string): string;
-    run(spec: BackboneSpec, weights: Tensors, state: State): tf.Tensor4D;
+    run(spec: Spec, weights: Tensors, state: State): tf.Tensor4D;
   };
-  /** One more block. Its weights start so that it changes nothing (`zero` names the parameters that begin at 0). */
+  /** One more block, which starts so that it changes nothing. */
   readonly extraBlock: {
-    shapes(spec: BackboneSpec): Shapes;
-    zero(name: string): boolean;
-    run(spec: BackboneSpec, weights: Tensors, state: State): State;
+    shapes(spec: Spec): Shapes;
+    start(name: string): Start;
+    run(spec: Spec, weights: Tensors, state: State): State;
   };
 }

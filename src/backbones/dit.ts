@@ -3,7 +3,7 @@ import { tf } from '../engine/tf.js';
 import type { Tensors } from '../engine/engine.js';
 import type { Shapes } from '../engine/tensors.js';
 import { multiHeadAttention } from './attention.js';
-import type { Backbone, BackboneFamily, BackboneSpec, Query, State } from './backbone.js';
+import type { Backbone, BackboneFamily, DitSpec, Query, State } from './backbone.js';
 import {
   geluTanh,
   layerNorm,
@@ -53,7 +53,7 @@ function lastWeights(weights: Tensors, prefix: string): LastWeights {
   };
 }
 
-function embed(spec: BackboneSpec, weights: Tensors, { x, t, y }: Query): State {
+function embed(spec: DitSpec, weights: Tensors, { x, t, y }: Query): State {
   const patches = patchTokens(spec, x, linearWeights(weights, 'x_embedder.proj'));
   const hidden = tf.add(patches, weightOf(weights, 'pos_embed'));
   const wide = linear(timestepEmbedding(t), linearWeights(weights, 't_embedder.mlp.0'));
@@ -62,7 +62,7 @@ function embed(spec: BackboneSpec, weights: Tensors, { x, t, y }: Query): State 
   return { hidden: hidden as tf.Tensor3D, condition: silu(tf.add<tf.Tensor2D>(time, label)) };
 }
 
-function block(spec: BackboneSpec, weights: BlockWeights, { hidden, condition }: State): State {
+function block(spec: DitSpec, weights: BlockWeights, { hidden, condition }: State): State {
   const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(condition, weights.modulation, 6);
   if (!shift1 || !scale1 || !gate1 || !shift2 || !scale2 || !gate2)
     throw new Error('a block has six vectors');
@@ -75,7 +75,7 @@ function block(spec: BackboneSpec, weights: BlockWeights, { hidden, condition }:
   return { hidden: tf.add(middle, tf.mul(gate2, linear(wide, weights.fc2))), condition };
 }
 
-function last(spec: BackboneSpec, weights: LastWeights, { hidden, condition }: State): tf.Tensor4D {
+function last(spec: DitSpec, weights: LastWeights, { hidden, condition }: State): tf.Tensor4D {
   const [shift, scale] = modulation(condition, weights.modulation, 2);
   if (!shift || !scale) throw new Error('the last layer has two vectors');
   return unpatchify(spec, linear(modulate(layerNorm(hidden), shift, scale), weights.linear));
@@ -85,7 +85,7 @@ function linearShapes(name: string, inputs: number, outputs: number): Shapes {
   return { [`${name}.weight`]: [outputs, inputs], [`${name}.bias`]: [outputs] };
 }
 
-function blockShapes({ width, mlpRatio }: BackboneSpec): Shapes {
+function blockShapes({ width, mlpRatio }: DitSpec): Shapes {
   const wide = Math.trunc(width * mlpRatio);
   return {
     ...linearShapes('attn.qkv', width, 3 * width),
@@ -96,7 +96,7 @@ function blockShapes({ width, mlpRatio }: BackboneSpec): Shapes {
   };
 }
 
-function lastShapes({ width, patch, outChannels }: BackboneSpec): Shapes {
+function lastShapes({ width, patch, outChannels }: DitSpec): Shapes {
   return {
     ...linearShapes('linear', width, patch * patch * outChannels),
     ...linearShapes('adaLN_modulation.1', width, 2 * width),
@@ -107,7 +107,7 @@ function prefixed(shapes: Shapes, prefix: string): Shapes {
   return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [prefix + name, shape]));
 }
 
-function shapes(spec: BackboneSpec): Shapes {
+function shapes(spec: DitSpec): Shapes {
   const { channels, patch, width, tokens, classes, depth } = spec;
   const blocks = Array.from({ length: depth }, (_, i) => prefixed(blockShapes(spec), `blocks.${i}.`));
   return {
@@ -116,14 +116,14 @@ function shapes(spec: BackboneSpec): Shapes {
     'x_embedder.proj.bias': [width],
     ...linearShapes('t_embedder.mlp.0', timeFrequencies, width),
     ...linearShapes('t_embedder.mlp.2', width, width),
-    // One row more than classes: the null class of guidance.
+    // One row more than classes: the null class of guidance, the only one of an unconditional DiT.
     'y_embedder.embedding_table.weight': [classes + 1, width],
     ...Object.fromEntries(blocks.flatMap((block) => Object.entries(block))),
     ...prefixed(lastShapes(spec), 'final_layer.'),
   };
 }
 
-function bind(spec: BackboneSpec, weights: Tensors): Backbone {
+function bind(spec: DitSpec, weights: Tensors): Backbone {
   return {
     spec,
     embed: (query) => embed(spec, weights, query),
@@ -133,10 +133,13 @@ function bind(spec: BackboneSpec, weights: Tensors): Backbone {
   };
 }
 
-export const dit: BackboneFamily = {
+export const dit: BackboneFamily<DitSpec> = {
   family: 'dit',
   shapes,
+  // Every DiT has the same parameters but for their number and shapes.
+  hasElsewhere: () => false,
   bind,
+  firstExit: () => 1,
   last: {
     shapes: lastShapes,
     official: (name) => `final_layer.${name}`,
@@ -145,7 +148,7 @@ export const dit: BackboneFamily = {
   extraBlock: {
     shapes: blockShapes,
     // With zero gates the block adds nothing.
-    zero: (name) => name.startsWith('adaLN_modulation.'),
+    start: (name) => (name.startsWith('adaLN_modulation.') || name.endsWith('.bias') ? 'zero' : 'random'),
     run: (spec, weights, state) => block(spec, blockWeights(weights, ''), state),
   },
 };

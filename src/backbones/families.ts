@@ -1,9 +1,22 @@
 // Which backbone families are there? The one table.
-import type { BackboneFamily, BackboneSpec } from './backbone.js';
+import type { BackboneFamily, BackboneSpec, DitSpec, UvitSpec } from './backbone.js';
 import { dit } from './dit.js';
+import { uvit } from './uvit.js';
 
-export const families: Readonly<Record<BackboneSpec['family'], BackboneFamily>> = { dit };
+interface Families {
+  readonly dit: BackboneFamily<DitSpec>;
+  readonly uvit: BackboneFamily<UvitSpec>;
+}
 
+export const families: Families = { dit, uvit };
+
+/** The family of a spec; it is given no other spec than its own. */
 export function familyOf(spec: BackboneSpec): BackboneFamily {
   return families[spec.family];
+}
+
+/** Exits that heads may have: from the first that means something to the last but one block. */
+export function exitsForHeads(spec: BackboneSpec): number[] {
+  const first = familyOf(spec).firstExit(spec);
+  return Array.from({ length: spec.depth - first }, (_, i) => first + i);
 }

@@ -1,9 +1,20 @@
 // How does a class label steer harder? Classifier-free guidance around anything that predicts (Ho and Salimans, 2022).
 import { tf } from '../engine/tf.js';
+import { UserError } from '../errors.js';
 import type { BackboneSpec, Query } from './backbone.js';
 
 /** From a query to a prediction [B, outChannels, H, W]: a backbone, or one of its exits. */
 export type Predict = (query: Query) => tf.Tensor4D;
+
+/**
+ * @param scale of guidance; 1 is none
+ * @throws UserError if a backbone cannot be guided, since it knows no null class
+ */
+export function requireGuidable({ size, classes, nullClass }: BackboneSpec, scale: number): void {
+  if (nullClass || scale === 1) return;
+  const why = classes === 0 ? 'it is unconditional' : 'its labels have no null class';
+  throw new UserError(`guidance is ${scale}, but ${size} cannot be guided: ${why}. Set it to 1.`);
+}
 
 /**
  * One pass over the batch twice, with its labels and with the null class:
@@ -21,6 +32,7 @@ export function guided(
   scale: tf.Tensor,
   guidedChannels = spec.channels,
 ): tf.Tensor4D {
+  if (!spec.nullClass) throw new Error(`${spec.size} has no null class to guide by`);
   const nobody = tf.add<tf.Tensor1D>(tf.zerosLike(y), tf.scalar(spec.classes, 'int32'));
   const both = predict({ x: tf.concat([x, x]), t: tf.concat([t, t]), y: tf.concat([y, nobody]) });
   const { outChannels, imageSize } = spec;

@@ -1,25 +1,38 @@
-// Which weights does a backbone start its own training from? DiT's official initialisation.
+// Which weights does a backbone start its own training from? The official initialisations.
 import { sizeOf, type HostTensor, type HostTensors } from '../engine/tensors.js';
 import { stream } from '../random.js';
-import type { BackboneSpec } from './backbone.js';
-import { dit } from './dit.js';
+import { unreachable } from '../errors.js';
+import type { BackboneSpec, DitSpec } from './backbone.js';
+import { familyOf } from './families.js';
 
-/**
- * DiT's official initialisation: xavier-uniform linear layers with zero bias, the label table and the timestep MLP
- * normal with deviation 0.02, all adaptive norms and the last layer zero, positions fixed sines and cosines.
- * Every parameter has a random stream of its own name.
- */
+/** The official initialisation of the family. Every parameter has a random stream of its own name. */
 export function initialWeights(spec: BackboneSpec, seed: number): HostTensors {
-  const entries = Object.entries(dit.shapes(spec));
+  const entries = Object.entries(familyOf(spec).shapes(spec));
   return Object.fromEntries(entries.map(([name, shape]) => [name, initial(spec, name, shape, seed)]));
 }
 
-/** Names of the parameters that training moves: all but the fixed positions. */
+/** Names of the parameters that training moves: all but DiT's fixed positions. */
 export function trainable(spec: BackboneSpec): readonly string[] {
-  return Object.keys(dit.shapes(spec)).filter((name) => name !== 'pos_embed');
+  const names = Object.keys(familyOf(spec).shapes(spec));
+  return spec.family === 'dit' ? names.filter((name) => name !== 'pos_embed') : names;
 }
 
 function initial(spec: BackboneSpec, name: string, shape: readonly number[], seed: number): HostTensor {
+  switch (spec.family) {
+    case 'dit':
+      return initialInDit(spec, name, shape, seed);
+    case 'uvit':
+      return initialInUvit(name, shape, seed);
+    default:
+      return unreachable(spec);
+  }
+}
+
+/**
+ * Xavier-uniform linear layers with zero bias, the label table and the timestep MLP normal with deviation 0.02, all
+ * adaptive norms and the last layer zero, positions fixed sines and cosines.
+ */
+function initialInDit(spec: DitSpec, name: string, shape: readonly number[], seed: number): HostTensor {
   if (name === 'pos_embed') return { shape, data: positions(spec) };
   if (name.endsWith('.bias') || name.includes('adaLN_modulation') || name.startsWith('final_layer.'))
     return zeros(shape);
@@ -28,8 +41,23 @@ function initial(spec: BackboneSpec, name: string, shape: readonly number[], see
   return xavierUniform(shape, seed, name);
 }
 
+/**
+ * Linear layers and positions normal with deviation 0.02, zero biases, plain norms; the label table and the two
+ * convolutions as PyTorch makes them.
+ */
+function initialInUvit(name: string, shape: readonly number[], seed: number): HostTensor {
+  if (name === 'label_emb.weight') return normal(shape, 1, seed, name);
+  if (/^(patch_embed\.proj|final_layer)\.weight$/.test(name)) return fanInUniform(shape, seed, name);
+  if (/(^|\.)norm\d?\.weight$/.test(name)) return ones(shape);
+  return name.endsWith('.bias') ? zeros(shape) : normal(shape, 0.02, seed, name);
+}
+
 export function zeros(shape: readonly number[]): HostTensor {
   return { shape, data: new Float32Array(sizeOf(shape)) };
+}
+
+export function ones(shape: readonly number[]): HostTensor {
+  return { shape, data: new Float32Array(sizeOf(shape)).fill(1) };
 }
 
 /**
@@ -44,13 +72,20 @@ export function xavierUniform(shape: readonly number[], seed: number, name: stri
   return { shape, data: new Float32Array(sizeOf(shape)).map(() => bound * (2 * random.uniform() - 1)) };
 }
 
+/** Uniform within +-1 / sqrt(in), PyTorch's convolutions. */
+function fanInUniform(shape: readonly number[], seed: number, name: string): HostTensor {
+  const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
+  const random = stream(seed, `init/${name}`);
+  return { shape, data: new Float32Array(sizeOf(shape)).map(() => bound * (2 * random.uniform() - 1)) };
+}
+
 function normal(shape: readonly number[], deviation: number, seed: number, name: string): HostTensor {
   const data = stream(seed, `init/${name}`).normals(sizeOf(shape));
   return { shape, data: data.map((x) => deviation * x) };
 }
 
 /** [N, D], row by row: a half of each vector encodes the column, the other the row; in it all sines, then all cosines. */
-function positions({ width, patch, imageSize }: BackboneSpec): Float32Array {
+function positions({ width, patch, imageSize }: DitSpec): Float32Array {
   const side = imageSize / patch;
   const quarter = width / 4;
   const frequencies = Array.from({ length: quarter }, (_, j) => 10000 ** (-j / quarter));

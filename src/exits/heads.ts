@@ -1,15 +1,15 @@
 // What turns the hidden state after block k into a prediction? Four kinds of head, all starting from the shared exit.
-import type { Backbone, BackboneSpec, State } from '../backbones/backbone.js';
-import { familyOf } from '../backbones/families.js';
-import { xavierUniform, zeros } from '../backbones/init.js';
+import type { Backbone, BackboneSpec, Start, State } from '../backbones/backbone.js';
+import { exitsForHeads, familyOf } from '../backbones/families.js';
+import { ones, xavierUniform, zeros } from '../backbones/init.js';
 import { geluTanh, layerNorm, linear, linearWeights } from '../backbones/layers.js';
 import type { Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
-import type { HostTensors, Shapes } from '../engine/tensors.js';
+import type { HostTensor, HostTensors, Shapes } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
 
 /**
- * A head to build after block `exit`, 1 to depth - 1:
+ * A head to build after block `exit`, one of `exitsForHeads`:
  * - shared: the backbone's own last layer, without parameters of its own (ASE's exit);
  * - linear: a last layer of its own;
  * - adapter: hidden + up(gelu(down(layerNorm(hidden)))) of that bottleneck, then a last layer of its own;
@@ -43,13 +43,14 @@ export function headPlan(kind: HeadPlan['kind'], exit: number, bottleneck?: numb
  * @throws UserError if an exit has no block after it, or two heads
  */
 export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): readonly HeadPlan[] {
+  const possible = exitsForHeads(spec);
   const sorted = plans.toSorted((a, b) => a.exit - b.exit);
   sorted.forEach((plan, i) => {
     const { exit } = plan;
-    if (!Number.isInteger(exit) || exit < 1 || exit >= spec.depth)
+    if (!possible.includes(exit))
       throw new UserError(
-        `a head is planned at exit ${exit}, but ${spec.size} has exits 1 to ${spec.depth - 1} for heads` +
-          ` (exit ${spec.depth} is the backbone itself); change or remove it`,
+        `a head is planned at exit ${exit}, but ${spec.size} has exits ${possible.at(0)} to ${spec.depth - 1} for heads` +
+          ` (exit ${spec.depth} is the backbone itself${skipsNote(spec)}); change or remove it`,
       );
     if (sorted[i + 1]?.exit === exit)
       throw new UserError(`two heads are planned at exit ${exit}; keep one of them`);
@@ -59,6 +60,11 @@ export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): re
       );
   });
   return sorted;
+}
+
+function skipsNote(spec: BackboneSpec): string {
+  if (spec.family !== 'uvit' || spec.exitRule === 'plain') return '';
+  return '; before the last encoder block, skips are missing that the exit rule `skips` joins';
 }
 
 /** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. A shared head has none. */
@@ -103,12 +109,12 @@ function initialHead(spec: BackboneSpec, plan: HeadPlan, lastLayer: HostTensors,
     if (!weight) throw new Error(`weight ${official} is missing`);
     return [name, { shape: weight.shape, data: weight.data.slice() }] as const;
   });
-  const fresh = (part: Part, shapes: Shapes, zero: (name: string) => boolean): HostTensors =>
+  const fresh = (part: Part, shapes: Shapes, start: (name: string) => Start): HostTensors =>
     Object.fromEntries(
-      Object.entries(at(plan, part, shapes)).map(([name, shape]) => {
-        const silent = shape.length === 1 || zero(name.slice(prefix(plan, part).length));
-        return [name, silent ? zeros(shape) : xavierUniform(shape, seed, name)];
-      }),
+      Object.entries(at(plan, part, shapes)).map(([name, shape]) => [
+        name,
+        started(start(name.slice(prefix(plan, part).length)), name, shape, seed),
+      ]),
     );
   const own = at(plan, 'last', Object.fromEntries(copies));
   switch (plan.kind) {
@@ -118,12 +124,26 @@ function initialHead(spec: BackboneSpec, plan: HeadPlan, lastLayer: HostTensors,
       return own;
     case 'adapter': {
       const shapes = adapterShapes(spec.width, plan.bottleneck);
-      return { ...fresh('adapter', shapes, (name) => name.startsWith('up.')), ...own };
+      return { ...fresh('adapter', shapes, (name) => (name === 'down.weight' ? 'random' : 'zero')), ...own };
     }
     case 'block':
-      return { ...fresh('block', extraBlock.shapes(spec), (name) => extraBlock.zero(name)), ...own };
+      return { ...fresh('block', extraBlock.shapes(spec), (name) => extraBlock.start(name)), ...own };
     default:
       return unreachable(plan);
+  }
+}
+
+/** @param name keys the random stream */
+function started(start: Start, name: string, shape: readonly number[], seed: number): HostTensor {
+  switch (start) {
+    case 'zero':
+      return zeros(shape);
+    case 'one':
+      return ones(shape);
+    case 'random':
+      return xavierUniform(shape, seed, name);
+    default:
+      return unreachable(start);
   }
 }
 

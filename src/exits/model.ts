@@ -1,7 +1,8 @@
 // What is a model with exits, before anything runs? A backbone's weights and its heads' plans and weights.
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { BackboneSpec, Query } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { guided, type Predict } from '../backbones/guidance.js';
+import { nativeTime } from '../backbones/time.js';
 import type { InputSpec, Step, Tensors } from '../engine/engine.js';
 import type { FrozenWeights, Weights } from '../engine/tensors.js';
 import { macsOf } from '../trace/trace.js';
@@ -31,11 +32,11 @@ export function queryInputs({ channels, imageSize }: BackboneSpec): Record<'x' |
   };
 }
 
-/** The query among a step's inputs. */
-export function queryOf(batch: Tensors): Parameters<Predict>[0] {
+/** The query among a step's inputs, whose `t` counts diffusion steps. */
+export function queryOf(batch: Tensors, spec: Pick<BackboneSpec, 'timeAxis' | 'timeSteps'>): Query {
   const { x, t, y } = batch;
   if (!x || !t || !y) throw new Error('a query has x, t and y');
-  return { x: x.as4D(...shape4(x.shape)), t: t.as1D(), y: y.as1D() };
+  return { x: x.as4D(...shape4(x.shape)), t: nativeTime(spec, t.as1D()), y: y.as1D() };
 }
 
 function shape4(shape: readonly number[]): [number, number, number, number] {
@@ -54,7 +55,7 @@ export function exitStep(
     const heads: Heads = { plans, weights: frozen };
     const predict: Predict = (query) => runTo(backbone, heads, query, exit);
     const { scale } = batch;
-    const query = queryOf(batch);
+    const query = queryOf(batch, spec);
     const prediction = isGuided && scale ? guided(spec, predict, query, scale) : predict(query);
     return { state: {}, out: { prediction } };
   };

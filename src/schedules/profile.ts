@@ -104,7 +104,7 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
     const { noise } = batch;
     if (!noise) throw new Error('a profile needs the noise');
     const backbone = familyOf(spec).bind(spec, frozen);
-    const epsilons = runAll(backbone, { plans, weights: frozen }, queryOf(batch)).map(({ prediction }) =>
+    const epsilons = runAll(backbone, { plans, weights: frozen }, queryOf(batch, spec)).map(({ prediction }) =>
       epsilonOf(prediction, spec.channels),
     );
     const full = epsilons.at(-1);

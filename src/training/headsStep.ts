@@ -36,7 +36,7 @@ export function headsStep(
     if (!noise || !lambda || !lr) throw new Error('a training step needs noise, lambda and lr');
     const backbone = familyOf(spec).bind(spec, frozen);
     const exits = plans.map((plan) => plan.exit);
-    const { states, full } = features(backbone, queryOf(batch), exits);
+    const { states, full } = features(backbone, queryOf(batch, spec), exits);
     const importance = tf.tensor1d([...exitWeights]);
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance, (weights) => {
       const each = runHeads(backbone, { plans, weights }, states).map(({ prediction }) => {

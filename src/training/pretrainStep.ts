@@ -24,7 +24,7 @@ export function pretrainStep(spec: BackboneSpec, options: UpdateOptions): Step {
   return (state, batch, frozen) => {
     const { noise, lambda, lr } = batch;
     if (!noise || !lambda || !lr) throw new Error('a training step needs noise, lambda and lr');
-    const query = queryOf(batch);
+    const query = queryOf(batch, spec);
     const weights = part(state, 'w');
     const { losses, gradients } = lossesAndGradients(weights, tf.tensor1d([1]), (trained) => {
       const backbone = familyOf(spec).bind(spec, { ...frozen, ...trained });

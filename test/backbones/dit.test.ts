@@ -48,7 +48,7 @@ describe('DiT', () => {
   it('equals the official class when traced and run by onnxruntime', async () => {
     const step: Step = (state, batch, frozen) => ({
       state,
-      out: { y: full(frozen, queryOf(batch)) },
+      out: { y: full(frozen, queryOf(batch, spec)) },
     });
     const compiled = await onnxEngine({ threads: 1, reason: 'test' }).compile(step, {
       state: {},

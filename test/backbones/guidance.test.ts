@@ -62,7 +62,7 @@ describe('guidance', () => {
         (state, batch, frozen) => {
           const backbone = dit.bind(spec, frozen);
           const predict = (asked: Query) => runTo(backbone, none, asked, spec.depth);
-          const asked = queryOf(batch);
+          const asked = queryOf(batch, spec);
           return {
             state,
             out: { y: scale ? guided(spec, predict, asked, batch['scale']!) : predict(asked) },

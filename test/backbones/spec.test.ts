@@ -50,7 +50,9 @@ describe('spec', () => {
       imageSize: 8,
       outChannels: 8,
       classes: 10,
+      nullClass: true,
       timeSteps: 1000,
+      timeAxis: 'steps',
       prediction: 'epsilon',
     });
   });
@@ -98,9 +100,9 @@ describe('spec', () => {
 
   it('gives the published numbers of parameters', () => {
     // Table 4 of the DiT paper, in millions; the fixed positions are no parameters.
-    const millions = { 'DiT-S/2': 33, 'DiT-B/2': 130, 'DiT-L/2': 458, 'DiT-XL/2': 675 };
-    for (const [name, expected] of Object.entries(millions)) {
-      const { pos_embed: _positions, ...shapes } = dit.shapes(publishedSize(name));
+    const ditMillions = { 'DiT-S/2': 33, 'DiT-B/2': 130, 'DiT-L/2': 458, 'DiT-XL/2': 675 };
+    for (const [name, expected] of Object.entries(ditMillions)) {
+      const { pos_embed: _positions, ...shapes } = familyOf(tinySpec).shapes(publishedSize(name));
       const count = Object.values(shapes).reduce((sum, shape) => sum + sizeOf(shape), 0);
       expect(Math.round(count / 1e6)).toBe(expected);
     }

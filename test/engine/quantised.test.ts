@@ -60,7 +60,7 @@ const exitsKept = [1, 2];
 const featuresStep =
   (of: BackboneSpec): Step =>
   (_state, batch, frozen) => {
-    const { states, full } = features(familyOf(of).bind(of, frozen), queryOf(batch), exitsKept);
+    const { states, full } = features(familyOf(of).bind(of, frozen), queryOf(batch, of), exitsKept);
     const hidden = [...states].map(([k, state]) => [`hidden/${k}`, state.hidden] as const);
     const [first] = states.values();
     return { state: {}, out: { full, condition: first!.condition, ...Object.fromEntries(hidden) } };

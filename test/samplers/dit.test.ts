@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { BackboneSpec } from '../../src/backbones/backbone.js';
+import type { DitSpec } from '../../src/backbones/backbone.js';
 import { dit } from '../../src/backbones/dit.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { respace } from '../../src/diffusion/respace.js';
@@ -11,7 +11,7 @@ import { fixtureTensors, pick, uploadAll } from '../fixtures.js';
 const ddpm = diffusion(ddpmBetas);
 
 describe('the official DiT sampler with learned variance', () => {
-  const spec: BackboneSpec = {
+  const spec: DitSpec = {
     family: 'dit',
     size: 'DiT-6x48/2',
     depth: 6,
@@ -24,7 +24,9 @@ describe('the official DiT sampler with learned variance', () => {
     imageSize: 8,
     outChannels: 8,
     classes: 10,
+    nullClass: true,
     timeSteps: 1000,
+    timeAxis: 'steps',
     prediction: 'epsilon',
   };
   const size = 4 * 8 * 8;

@@ -1,0 +1,86 @@
+// Which backbone do these tensors make, where no config.json says so?
+import type { BackboneSpec } from './backbone.js';
+import { ditSpec, publishedDitHeads } from './ditSpec.js';
+import { publishedUvitHeads, uvitSpec } from './uvitSpec.js';
+
+/** Tensors by name, of which only the shapes matter. */
+type Shaped = Readonly<Record<string, { readonly shape: readonly number[] }>>;
+
+/** What was found, and by what; or why the tensors do not tell. */
+export type Recognised =
+  | { readonly kind: 'known'; readonly spec: BackboneSpec; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * Reads a spec off names and shapes. All but the number of attention heads shows in them; that is known for published
+ * widths and depths.
+ */
+export function recognise(tensors: Shaped): Recognised {
+  if (tensors['x_embedder.proj.weight'] && tensors['final_layer.linear.weight']) return recogniseDit(tensors);
+  if (tensors['patch_embed.proj.weight'] && tensors['decoder_pred.weight']) return recogniseUvit(tensors);
+  return { kind: 'unknown', reason: 'its tensors have the names of neither DiT nor U-ViT' };
+}
+
+function recogniseDit(tensors: Shaped): Recognised {
+  const [hidden_size = 0, in_channels = 0, patch_size = 0] = shapeOf(tensors, 'x_embedder.proj.weight');
+  const depth = blocksIn(tensors, /^blocks\.(\d+)\./);
+  const num_heads = publishedDitHeads(depth, hidden_size);
+  if (num_heads === undefined) return unknownHeads('DiT', depth, hidden_size);
+  const [outputs = 0] = shapeOf(tensors, 'final_layer.linear.weight');
+  return known('DiT', depth, hidden_size, () =>
+    ditSpec({
+      ...{ depth, hidden_size, num_heads, in_channels, patch_size },
+      input_size: patch_size * Math.sqrt(shapeOf(tensors, 'pos_embed')[1] ?? 0),
+      mlp_ratio: (shapeOf(tensors, 'blocks.0.mlp.fc1.weight')[0] ?? 0) / hidden_size,
+      num_classes: (shapeOf(tensors, 'y_embedder.embedding_table.weight')[0] ?? 0) - 1,
+      learn_sigma: outputs === 2 * in_channels * patch_size ** 2,
+    }),
+  );
+}
+
+function recogniseUvit(tensors: Shaped): Recognised {
+  const [embed_dim = 0, in_chans = 0, patch_size = 0] = shapeOf(tensors, 'patch_embed.proj.weight');
+  const depth = 2 * blocksIn(tensors, /^in_blocks\.(\d+)\./);
+  if (tensors['context_embed.weight'])
+    return { kind: 'unknown', reason: 'it is a U-ViT for text, of which only classes are supported' };
+  const num_heads = publishedUvitHeads(depth, embed_dim);
+  if (num_heads === undefined) return unknownHeads('U-ViT', depth, embed_dim);
+  const [rows = -1] = shapeOf(tensors, 'label_emb.weight');
+  const patches = (shapeOf(tensors, 'pos_embed')[1] ?? 0) - (rows > 0 ? 2 : 1);
+  return known('U-ViT', depth, embed_dim, () =>
+    uvitSpec({
+      ...{ depth, embed_dim, num_heads, in_chans, patch_size },
+      img_size: patch_size * Math.sqrt(patches),
+      mlp_ratio: (shapeOf(tensors, 'mid_block.mlp.fc1.weight')[0] ?? 0) / embed_dim,
+      mlp_time_embed: tensors['time_embed.0.weight'] !== undefined,
+      num_classes: rows,
+      conv: tensors['final_layer.weight'] !== undefined,
+    }),
+  );
+}
+
+function known(family: string, depth: number, width: number, spec: () => BackboneSpec): Recognised {
+  const reason = `its tensors are those of a ${family} of depth ${depth} and width ${width}`;
+  return { kind: 'known', spec: spec(), reason };
+}
+
+function unknownHeads(family: string, depth: number, width: number): Recognised {
+  return {
+    kind: 'unknown',
+    reason:
+      `its tensors are those of a ${family} of depth ${depth} and width ${width}, which is no published size, ` +
+      'and they do not show the number of attention heads',
+  };
+}
+
+function shapeOf(tensors: Shaped, name: string): readonly number[] {
+  return tensors[name]?.shape ?? [];
+}
+
+/** One more than the largest number in names of that kind. */
+function blocksIn(tensors: Shaped, pattern: RegExp): number {
+  return Object.keys(tensors).reduce((most, name) => {
+    const [, at] = pattern.exec(name) ?? [];
+    return at === undefined ? most : Math.max(most, Number(at) + 1);
+  }, 0);
+}
