@@ -15,6 +15,12 @@ import { isStored, type HostTensor, type HostTensors } from './tensors.js';
 /** Above this the runtime would hold a repacked copy of the weights per session; below, the copy is faster. */
 const mapWeightsAbove = 256 * 2 ** 20;
 
+/**
+ * With mapped weights, nothing larger is computed once and kept: weights in half precision are widened at every call
+ * instead, or each session would hold all of them in single precision.
+ */
+const mostKeptBytes = 2 ** 20;
+
 export interface OnnxOptions {
   /** Threads within an operator; 0 takes all cores. */
   readonly threads: number;
@@ -38,11 +44,15 @@ async function compile(
   const mapped = frozenBytes > mapWeightsAbove;
   const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: threads || availableParallelism(),
-    graphOptimizationLevel: 'all',
+    // 'all' would add layouts for convolutions, and keep what mostKeptBytes forbids.
+    graphOptimizationLevel: mapped ? 'extended' : 'all',
     logSeverityLevel: 3,
     enableCpuMemArena: !mapped,
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: {
+      ...(mapped
+        ? { optimization: { constant_folding_max_output_size_in_bytes: String(mostKeptBytes) } }
+        : {}),
       session: {
         // Spinning threads of one session starve those of the next.
         'intra_op.allow_spinning': '0',
