@@ -1,4 +1,5 @@
 // What does each verb take? Positionals, flags and examples, apart from its work, so that help loads no library.
+import { engineKinds } from '../engine/engine.js';
 import { declare } from './verb.js';
 
 export const inspect = declare({
@@ -119,4 +120,31 @@ export const report = declare({
   positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
   common: ['out'],
   options: {},
+});
+
+export const engine = declare({
+  examples: [
+    ['exithead engine list', 'what computes on this machine, and which one `auto` takes'],
+    ['exithead engine install native --dry-run', 'what would be downloaded, how much, where to'],
+    ['exithead engine install cuda', 'TensorFlow for an NVIDIA GPU'],
+    ['exithead engine check', 'whether the engine that `auto` takes computes rightly, and how fast'],
+    ['exithead engine check native', 'the same of another engine'],
+    ['exithead engine remove cuda', 'delete what was installed'],
+  ],
+  positional: {
+    name: 'task',
+    meaning: 'list, install KIND, check [KIND] or remove KIND',
+    required: true,
+    choices: ['list', 'install', 'check', 'remove'],
+  },
+  operand: {
+    name: 'kind',
+    meaning: 'an engine; native and cuda are the ones to install and remove',
+    required: false,
+    choices: engineKinds,
+  },
+  common: ['dry-run'],
+  options: {
+    threads: { type: 'number', meaning: 'with check: CPU threads; all cores unless given' },
+  },
 });

@@ -4,7 +4,7 @@ import { keyAt, type Key } from '../config/keys.js';
 import { parseSetting, type Setting } from '../config/layers.js';
 import { nearest } from '../config/nearest.js';
 import { messageOf, UserError } from '../errors.js';
-import type { Call, CommonFlag, Flag, Flags, Shortcut, Values, Verb, VerbEntry } from './verb.js';
+import type { Call, CommonFlag, Flag, Flags, Positional, Shortcut, Values, Verb, VerbEntry } from './verb.js';
 
 const configKeyFlags: Readonly<Partial<Record<CommonFlag, Shortcut>>> = {
   engine: { key: 'engine.kind' },
@@ -57,7 +57,7 @@ export async function parseCall(
   const flags = flagsOf(verb);
   refuseUnknown(entry, flags, Object.keys(parsed));
   const one = (name: string): string | undefined => single(name, parsed[name]);
-  const target = positional(entry, verb, parsed._.map(String));
+  const [target, operand] = positionals(entry, verb, parsed._.map(String));
   const shortcuts = Object.entries(shortcutsOf(verb)).flatMap(([name, { key }]): Setting[] => {
     const text = one(name);
     return text === undefined ? [] : [{ key, text, from: `--${name} ${text}` }];
@@ -73,6 +73,7 @@ export async function parseCall(
     );
   return {
     target: isConfig ? undefined : target,
+    operand,
     config,
     set: [...set, ...shortcuts],
     out: one('out'),
@@ -122,13 +123,11 @@ function inOurWords(message: string): string {
 }
 
 function parserOf(entry: VerbEntry, verb: Verb, words: readonly string[], width: number): Argv {
-  const { positional: wanted } = verb;
-  const word = wanted
-    ? ` ${wanted.required ? wanted.name.toUpperCase() : `[${wanted.name.toUpperCase()}]`}`
-    : '';
-  const about = wanted ? `\n\n${wanted.name.toUpperCase()}: ${wanted.meaning}` : '';
+  const wanted = positionalsOf(verb).map((one) => ({ ...one, word: one.name.toUpperCase() }));
+  const usage = wanted.map(({ word, required }) => ` ${required ? word : `[${word}]`}`).join('');
+  const about = wanted.map(({ word, meaning }) => `${word}: ${meaning}`).join('\n');
   const parser = base(words, width)
-    .usage(`exithead ${entry.name}${word} [options]\n\n${entry.summary}${about}`)
+    .usage(`exithead ${entry.name}${usage} [options]\n\n${entry.summary}${about && `\n\n${about}`}`)
     .options(flagsOf(verb));
   for (const [command, meaning] of verb.examples) parser.example(command, meaning);
   return parser;
@@ -199,12 +198,25 @@ function hint(meant: string | undefined, otherwise: string): string {
   return meant ? `; did you mean ${meant}?` : `; ${otherwise}`;
 }
 
-function positional({ name }: VerbEntry, verb: Verb, words: readonly string[]): string | undefined {
-  const [first, ...others] = words;
-  const tooMany = verb.positional ? others[0] : first;
-  if (tooMany === undefined) return first;
-  const takes = verb.positional ? `one ${verb.positional.name}` : 'only flags';
-  throw new UserError(`exithead ${name} takes ${takes}, but found also ${JSON.stringify(tooMany)}`);
+function positionalsOf({ positional, operand }: Pick<Verb, 'positional' | 'operand'>): Positional[] {
+  return [positional, operand].filter((one) => one !== undefined);
+}
+
+function positionals({ name }: VerbEntry, verb: Verb, words: readonly string[]): (string | undefined)[] {
+  const wanted = positionalsOf(verb);
+  const tooMany = words[wanted.length];
+  if (tooMany !== undefined) {
+    const takes = wanted.map((one) => `one ${one.name}`).join(' and ') || 'only flags';
+    throw new UserError(`exithead ${name} takes ${takes}, but found also ${JSON.stringify(tooMany)}`);
+  }
+  return wanted.map(({ name: what, choices }, i) => {
+    const word = words[i];
+    if (word === undefined || !choices || choices.includes(word)) return word;
+    throw new UserError(
+      `${JSON.stringify(word)} is no ${what} of exithead ${name}` +
+        hint(nearest(word, choices), `choose one of ${choices.join(', ')}`),
+    );
+  });
 }
 
 function single(name: string, value: unknown): string | undefined {

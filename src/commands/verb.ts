@@ -37,6 +37,8 @@ export interface Positional {
   readonly name: string;
   readonly meaning: string;
   readonly required: boolean;
+  /** What it may be. */
+  readonly choices?: readonly string[];
 }
 
 /** Flags that several verbs share; every verb also has --json, --quiet and --help. */
@@ -47,6 +49,8 @@ export interface Declaration<Options extends Flags = Flags> {
   /** What to type, and what it does. The first is also shown when something is missing. */
   readonly examples: readonly [Example, ...Example[]];
   readonly positional?: Positional;
+  /** A second word, after the positional. */
+  readonly operand?: Positional;
   readonly common: readonly CommonFlag[];
   /** The config that --set, --engine, --seed and shortcuts change. */
   readonly configKind?: ConfigKind;
@@ -68,6 +72,8 @@ export type Example = readonly [command: string, meaning: string];
 export interface Call<Options extends Flags = Flags> {
   /** The positional, unless it is a config. */
   readonly target: string | undefined;
+  /** The second word. */
+  readonly operand: string | undefined;
   readonly config: string | undefined;
   /** --set, --engine, --seed and shortcuts, for `loadConfig`. */
   readonly set: readonly Setting[];

@@ -39,7 +39,7 @@ export interface CompiledStep {
   dispose(): Promise<void>;
 }
 
-export const engineKinds = ['auto', 'onnx', 'wasm'] as const;
+export const engineKinds = ['auto', 'onnx', 'cuda', 'native', 'wasm'] as const;
 export type EngineKind = (typeof engineKinds)[number];
 /** An engine that runs; `auto` is a wish. */
 export type RunningKind = Exclude<EngineKind, 'auto'>;
@@ -48,5 +48,7 @@ export interface Engine {
   readonly kind: RunningKind;
   /** Why this engine was picked: the first line of every run says it. */
   readonly reason: string;
+  /** What it computes on: an execution provider, or the name of a device. The CPU unless given. */
+  readonly device?: string;
   compile(step: Step, options: CompileOptions): Promise<CompiledStep>;
 }

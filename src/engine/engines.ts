@@ -2,8 +2,10 @@
 import { readTensor } from '../checkpoints/stored.js';
 import { eagerEngine } from './eager.js';
 import type { Engine, RunningKind } from './engine.js';
+import type { InstallKind } from './install/folder.js';
 import { onnxEngine } from './onnx.js';
 import { registerWasm } from './tf.js';
+import { findTensorFlow, tfNodeEngine } from './tfNode.js';
 import { mendWasm } from './wasmKernels.js';
 
 export interface OpenOptions {
@@ -35,6 +37,8 @@ export const engines: Readonly<Record<RunningKind, EngineEntry>> = {
     probe: everywhere('CPU'),
     open: (options) => Promise.resolve(onnxEngine(options)),
   },
+  cuda: tensorflow('cuda', 'TensorFlow on an NVIDIA GPU, eagerly'),
+  native: tensorflow('native', 'TensorFlow on the CPU, eagerly'),
   wasm: {
     summary: 'TensorFlow.js, eagerly, in WebAssembly: slow, the reference of the tests',
     probe: everywhere('CPU'),
@@ -45,3 +49,15 @@ export const engines: Readonly<Record<RunningKind, EngineEntry>> = {
     },
   },
 };
+
+/** `exithead engine install` makes these. */
+function tensorflow(kind: InstallKind, summary: string): EngineEntry {
+  return {
+    summary,
+    probe: async () => {
+      const found = await findTensorFlow(kind);
+      return 'device' in found ? { usable: true, ...found } : { usable: false, ...found };
+    },
+    open: (options) => tfNodeEngine(kind, { ...options, load: readTensor }),
+  };
+}

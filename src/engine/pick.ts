@@ -19,6 +19,7 @@ interface Choice {
 
 /** What `auto` tries, in this order, and what it says of its choice; the last one runs everywhere. */
 const preferences: readonly Choice[] = [
+  { kind: 'cuda', reason: 'it is installed and sees a GPU' },
   { kind: 'onnx', reason: 'compiled graphs on the CPU; the fastest engine that npm alone installs' },
 ];
 

@@ -31,7 +31,7 @@ export async function findTensorFlow(kind: InstallKind): Promise<FoundTensorFlow
       if (kind === 'native' && stockPackage() !== undefined)
         return { device: 'CPU, with the @tensorflow/tfjs-node of this project' };
       pinsFor(kind, thisMachine());
-      const remedy = `Install it: exithead engine install ${kind}.`;
+      const remedy = `install it: exithead engine install ${kind}`;
       return { why: 'it is not installed', remedy, isInstalled: false };
     }
   } catch (error) {
@@ -40,7 +40,7 @@ export async function findTensorFlow(kind: InstallKind): Promise<FoundTensorFlow
   if (kind === 'native') return { device: 'CPU' };
   const gpus = await visibleGpus();
   if (gpus.length > 0) return { device: gpus.join(', ') };
-  const remedy = 'Without one it computes on the CPU. If there is one, look whether nvidia-smi lists it.';
+  const remedy = 'without one it computes on the CPU; if there is one, look whether nvidia-smi lists it';
   return { why: 'it is installed, but no NVIDIA GPU is visible', remedy, isInstalled: true };
 }
 
@@ -52,7 +52,7 @@ export async function findTensorFlow(kind: InstallKind): Promise<FoundTensorFlow
 export async function tfNodeEngine(kind: InstallKind, options: TfNodeOptions): Promise<Engine> {
   const found = await findTensorFlow(kind);
   if ('why' in found && !found.isInstalled)
-    throw new UserError(`engine ${kind} does not run here: ${found.why}. ${found.remedy}`.trim());
+    throw new UserError(`engine ${kind} does not run here: ${[found.why, found.remedy].filter(Boolean).join('; ')}`);
   const { isOnGpu } = await load(kind, options.threads);
   const onGpu = kind === 'cuda' && 'device' in found;
   if (onGpu && !isOnGpu)

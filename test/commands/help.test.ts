@@ -26,10 +26,12 @@ describe('the help of a verb', () => {
       expect({ code, err }).toEqual({ code: 0, err: '' });
       const flat = out.replace(/\s+/g, ' ');
       expect(flat).toContain(entry.summary);
-      expect(flat).toContain(
-        `exithead ${name} ${verb.positional?.name.toUpperCase() ?? ''} [options]`.replace('  ', ' '),
+      const words = [verb.positional, verb.operand].flatMap((word) => word ?? []);
+      const usage = words.map((word) =>
+        word.required ? word.name.toUpperCase() : `[${word.name.toUpperCase()}]`,
       );
-      expect(flat).toContain(verb.positional?.meaning ?? name);
+      expect(flat).toContain(['exithead', name, ...usage, '[options]'].join(' '));
+      for (const { meaning } of words) expect(flat).toContain(meaning);
       for (const flag of flagsOf(verb)) expect(out).toMatch(new RegExp(`(?<![\\w-])${flag}(?![\\w-])`));
       for (const [command, meaning] of verb.examples)
         for (const word of [...command.split(' '), ...meaning.split(' ')]) expect(flat).toContain(word);

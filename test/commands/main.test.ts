@@ -60,8 +60,8 @@ describe('mistyped commands', () => {
     [`train ${heads} --set train.steps`, '--set train.steps: expected key.path=value'],
     [`train ${heads} --seed -4`, '--seed -4  seed: found -4, expected a whole number from 0 to 2147483647'],
     [
-      `train ${heads} --engine cuda`,
-      '--engine cuda  engine.kind: found "cuda", expected one of auto, onnx, wasm',
+      `train ${heads} --engine tpu`,
+      '--engine tpu  engine.kind: found "tpu", expected one of auto, onnx, cuda, native, webgpu, wasm',
     ],
   ])('%s ends with 2 and what to do', async (line, message) => {
     const { code, out, err } = await exithead(line);

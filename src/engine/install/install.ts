@@ -204,7 +204,7 @@ async function writeBridges(folder: string): Promise<void> {
 
 /** Loads the addon in a process of its own: a library that cannot be loaded may end the process. */
 async function tryAddon(folder: string, signal: AbortSignal): Promise<void> {
-  const source = 'process.stdout.write(require(process.argv[1]).TF_Version)';
+  const source = 'require(process.argv[1])';
   const env = { TF_CPP_MIN_LOG_LEVEL: '3' };
   const ran = await runProgram(process.execPath, ['-e', source, addonIn(folder)], { env, signal });
   if (ran.code !== 0)
