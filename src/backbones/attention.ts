@@ -2,7 +2,7 @@
 import { tf } from '../engine/tf.js';
 import { composite, withGradient } from './composites.js';
 
-/** From here on the B x heads x N x N probabilities are worth recomputing instead of keeping, and a kernel of its own pays. */
+/** From here on the B x heads x N x N probabilities are worth recomputing backward instead of keeping. */
 const manyTokens = 256;
 
 /**
@@ -17,16 +17,22 @@ export function multiHeadAttention(
   heads: number,
 ): tf.Tensor3D {
   const [, tokens] = q.shape;
+  if (!tf.engine().isTapeOn()) return attendAtOnce(q, k, v, heads);
   if (tokens < manyTokens) return attend(q, k, v, heads);
   return withGradient(
     [q, k, v],
     (q, k, v) => {
       if (!q || !k || !v) throw new Error('attention has three inputs');
-      const [value] = composite('MultiHeadAttention', { q, k, v }, { heads }) ?? [attend(q, k, v, heads)];
-      return { value: value as tf.Tensor3D, saved: [q, k, v] };
+      return { value: attendAtOnce(q, k, v, heads), saved: [q, k, v] };
     },
     (dy, saved) => attentionGradient(dy, saved as readonly tf.Tensor3D[], heads),
   );
+}
+
+/** In one operator where the engine has it. */
+function attendAtOnce(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, heads: number): tf.Tensor3D {
+  const [value] = composite('MultiHeadAttention', { q, k, v }, { heads }) ?? [attend(q, k, v, heads)];
+  return value as tf.Tensor3D;
 }
 
 function attend(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, heads: number): tf.Tensor3D {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { donatable } from '../trace/donation.js';
+import { fuse } from '../trace/fuse.js';
 import type { Value } from '../trace/graph.js';
 import { writeOnnx } from '../trace/onnx.js';
 import { graphName, trace } from '../trace/trace.js';
@@ -39,9 +40,10 @@ async function compile(
   { threads, profile }: OnnxOptions,
 ): Promise<CompiledStep> {
   const { graph, unchanged } = trace(step, options);
-  const { model, folder } = writeOnnx(graph, { numbers: 'given', endMark: true });
   const frozenBytes = Object.values(options.frozen).reduce((sum, w) => sum + (isStored(w) ? w.bytes : 0), 0);
   const mapped = frozenBytes > mapWeightsAbove;
+  fuse(graph, { repacks: !mapped });
+  const { model, folder } = writeOnnx(graph, { numbers: 'given', endMark: true });
   const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: threads || availableParallelism(),
     // 'all' would add layouts for convolutions, and keep what mostKeptBytes forbids.
