@@ -73,9 +73,14 @@ function tensors(group: HostTensors): Record<string, tf.Tensor> {
 async function hostTensors(group: Tensors): Promise<Record<string, HostTensor>> {
   const out: Record<string, HostTensor> = {};
   for (const [name, x] of Object.entries(group)) {
+    if (x.dtype !== 'float32' && x.dtype !== 'int32')
+      throw new Error(`step: '${name}' is of ${x.dtype}, not made of numbers`);
+    // A copy; and some backends keep the bytes of the truth values that a float was cast from.
     const data = await x.data();
-    if (data instanceof Uint8Array) throw new Error(`step: '${name}' is not made of numbers`);
-    out[name] = { shape: x.shape, data: data.slice() };
+    out[name] = {
+      shape: x.shape,
+      data: x.dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data),
+    };
   }
   return out;
 }

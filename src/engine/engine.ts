@@ -39,7 +39,7 @@ export interface CompiledStep {
   dispose(): Promise<void>;
 }
 
-export const engineKinds = ['auto', 'onnx', 'cuda', 'native', 'wasm'] as const;
+export const engineKinds = ['auto', 'onnx', 'cuda', 'native', 'webgpu', 'wasm'] as const;
 export type EngineKind = (typeof engineKinds)[number];
 /** An engine that runs; `auto` is a wish. */
 export type RunningKind = Exclude<EngineKind, 'auto'>;

@@ -7,6 +7,7 @@ import { onnxEngine } from './onnx.js';
 import { registerWasm } from './tf.js';
 import { findTensorFlow, tfNodeEngine } from './tfNode.js';
 import { mendWasm } from './wasmKernels.js';
+import { probeWebgpu, webgpuEngine } from './webgpu.js';
 
 export interface OpenOptions {
   /** CPU threads; 0 takes all cores. */
@@ -17,7 +18,12 @@ export interface OpenOptions {
 
 /** Whether an engine runs here: on what, or why not and what would make it run. */
 export type Availability =
-  | { readonly usable: true; readonly device: string }
+  | {
+      readonly usable: true;
+      readonly device: string;
+      /** Made for GPUs, but computing on the CPU here: `auto` passes it by. */
+      readonly isSoftware?: boolean;
+    }
   | { readonly usable: false; readonly why: string; readonly remedy: string };
 
 export interface EngineEntry {
@@ -36,6 +42,15 @@ export const engines: Readonly<Record<RunningKind, EngineEntry>> = {
     summary: 'steps traced once into a graph, run by onnxruntime',
     probe: everywhere('CPU'),
     open: (options) => Promise.resolve(onnxEngine(options)),
+  },
+  webgpu: {
+    summary: 'TensorFlow.js, eagerly, on any GPU through WebGPU',
+    probe: async () => {
+      const found = await probeWebgpu();
+      if ('why' in found) return { usable: false, ...found };
+      return { usable: true, device: found.name, isSoftware: found.isSoftware };
+    },
+    open: ({ reason }) => webgpuEngine({ reason, load: readTensor }),
   },
   cuda: tensorflow('cuda', 'TensorFlow on an NVIDIA GPU, eagerly'),
   native: tensorflow('native', 'TensorFlow on the CPU, eagerly'),

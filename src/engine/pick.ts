@@ -20,6 +20,7 @@ interface Choice {
 /** What `auto` tries, in this order, and what it says of its choice; the last one runs everywhere. */
 const preferences: readonly Choice[] = [
   { kind: 'cuda', reason: 'it is installed and sees a GPU' },
+  { kind: 'webgpu', reason: 'there is a GPU' },
   { kind: 'onnx', reason: 'compiled graphs on the CPU; the fastest engine that npm alone installs' },
 ];
 
@@ -27,7 +28,7 @@ const preferences: readonly Choice[] = [
 export async function autoChoice(): Promise<Choice> {
   for (const choice of preferences) {
     const found = await engines[choice.kind].probe();
-    if (found.usable) return { kind: choice.kind, reason: choice.reason };
+    if (found.usable && found.isSoftware !== true) return { kind: choice.kind, reason: choice.reason };
   }
   throw new Error('no engine runs here, not even the last preference');
 }

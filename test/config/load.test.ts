@@ -48,8 +48,8 @@ describe('loading a config', () => {
         'profile:',
       ].join('\n'),
     );
-    expect((await messageFrom(path, ['sample.eta=big', 'engine.kind=cuda'])).split('\n')).toEqual([
-      '--set engine.kind=cuda  engine.kind: found "cuda", expected one of auto, onnx, wasm',
+    expect((await messageFrom(path, ['sample.eta=big', 'engine.kind=tpu'])).split('\n')).toEqual([
+      '--set engine.kind=tpu  engine.kind: found "tpu", expected one of auto, onnx, cuda, native, webgpu, wasm',
       '--set sample.eta=big  sample.eta: found "big", expected a number from 0 to 1',
       'c.yaml:1:7  seed: found -1, expected a whole number from 0 to 2147483647',
       'c.yaml:2:1  optimzier: is unknown; did you mean optimizer?',
