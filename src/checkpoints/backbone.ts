@@ -1,10 +1,11 @@
 // Which backbone does a path hold? Finds its spec and its weights, and checks that they belong together.
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BackboneSpec } from '../backbones/backbone.js';
-import { publishedSize, readSpec } from '../backbones/spec.js';
+import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
+import { recognise } from '../backbones/recognise.js';
+import { publishedSize, readSpec, withExitRule } from '../backbones/spec.js';
 import { isStored, type Weights } from '../engine/tensors.js';
-import { messageOf, UserError } from '../errors.js';
+import { messageOf, unreachable, UserError } from '../errors.js';
 import { fingerprintOf } from './fingerprint.js';
 import { finiteCheck } from './finite.js';
 import { parametersOf } from './parameters.js';
@@ -19,16 +20,20 @@ export interface BackboneSource {
   readonly weights: WeightsChoice;
   /** Path of its config.json; unless given, the one beside the weights. */
   readonly config?: string | undefined;
-  /** Published size such as `DiT-XL/2`, instead of a config.json. */
+  /** Published size such as `DiT-XL/2` or `U-ViT-H/2`, instead of a config.json. */
   readonly size?: string | undefined;
   /** With `size`: side of the input in latents. */
   readonly imageSize?: number | undefined;
+  /** What leaving a U-ViT early keeps of its skips; unless given, what config.json says. */
+  readonly exitRule?: ExitRule | undefined;
   /** What it is, where that is known from elsewhere, as a bundle knows it; no config.json is read then. */
   readonly spec?: BackboneSpec | undefined;
 }
 
 export interface OpenedBackbone {
   readonly spec: BackboneSpec;
+  /** Where the spec is from, in words. */
+  readonly reason: string;
   /** Its parameters under the official names, and nothing else; they stay in the file. */
   readonly weights: Weights;
   /** Of exactly these weights, see fingerprint.ts. */
@@ -40,7 +45,7 @@ export interface OpenedBackbone {
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
 /** In the order in which a folder is searched. */
-const weightsFiles = [weightsFile, 'model.pt'];
+const weightsFiles = [weightsFile, 'model.pt', 'nnet_ema.pth'];
 const mostConfigBytes = 2 ** 20;
 
 /**
@@ -50,13 +55,15 @@ const mostConfigBytes = 2 ** 20;
  */
 export async function openBackbone(source: BackboneSource): Promise<OpenedBackbone> {
   const file = await weightsPath(source.path);
-  const spec = await specOf(source, file);
+  const described = await descriptionOf(source, file);
   const { tensors, others } = await openTensors(file, source.weights);
+  const { spec: found, reason } = described ?? fromTensors(file, tensors);
+  const spec = source.exitRule === undefined ? found : withExitRule(found, source.exitRule);
   const weights = await atRealPath(file, parametersOf(file, spec, tensors, others));
   const finite = finiteCheck();
   const fingerprint = await fingerprintOf(weights, finite.see);
   finite.require(file);
-  return { spec, weights, fingerprint, source: source.path };
+  return { spec, reason, weights, fingerprint, source: source.path };
 }
 
 async function weightsPath(path: string): Promise<string> {
@@ -73,17 +80,20 @@ async function weightsPath(path: string): Promise<string> {
     case 'other':
     case 'nothing':
       throw new UserError(
-        `${path} is ${kind === 'nothing' ? 'not there' : 'neither a file nor a folder'}. Give a .safetensors or .pt ` +
+        `${path} is ${kind === 'nothing' ? 'not there' : 'neither a file nor a folder'}. Give a .safetensors, .pt or .pth ` +
           `file, or a folder with ${configFile} and ${weightsFile}.`,
       );
   }
 }
 
-async function specOf(
+type Described = Pick<OpenedBackbone, 'spec' | 'reason'>;
+
+/** What the source says of the backbone, or the config.json beside it; undefined if neither does. */
+async function descriptionOf(
   { config, size, imageSize, spec }: BackboneSource,
   file: string,
-): Promise<BackboneSpec> {
-  if (spec !== undefined) return spec;
+): Promise<Described | undefined> {
+  if (spec !== undefined) return { spec, reason: 'its bundle says so' };
   if (config !== undefined && size !== undefined)
     throw new UserError(`backbone: both config (${config}) and size (${size}) are given. Give one of them.`);
   if (imageSize !== undefined && size === undefined)
@@ -91,14 +101,29 @@ async function specOf(
       `backbone: imageSize (${imageSize}) goes with size, and a config.json has its own. Remove it, or give size.`,
     );
   if (size !== undefined)
-    return publishedSize(size, imageSize === undefined ? {} : { input_size: imageSize });
+    return {
+      spec: publishedSize(size, imageSize === undefined ? {} : { input_size: imageSize }),
+      reason: `asked for as ${size}, and its tensors fit`,
+    };
   const path = config ?? join(dirname(file), configFile);
-  if (config === undefined && (await kindOf(path)) === 'nothing')
-    throw new UserError(
-      `what ${file} holds is not known: there is no ${configFile} beside it. Put it there, or give its path as ` +
-        'config, or give a published size such as DiT-XL/2 as size.',
-    );
-  return readSpec(await readConfig(path), path);
+  if (config === undefined && (await kindOf(path)) === 'nothing') return undefined;
+  return { spec: readSpec(await readConfig(path), path), reason: `${path} says so, and its tensors fit` };
+}
+
+/** @throws UserError if the tensors do not show what they are */
+function fromTensors(file: string, tensors: Weights): Described {
+  const recognised = recognise(tensors);
+  switch (recognised.kind) {
+    case 'known':
+      return recognised;
+    case 'unknown':
+      throw new UserError(
+        `what ${file} holds is not known: there is no ${configFile} beside it, and ${recognised.reason}. Put it ` +
+          'there, or give its path as config, or give a published size such as DiT-XL/2 as size.',
+      );
+    default:
+      return unreachable(recognised);
+  }
 }
 
 async function readConfig(path: string): Promise<unknown> {
@@ -125,6 +150,10 @@ async function openTensors(file: string, choice: WeightsChoice): Promise<Opened>
   const isSafetensors = start[8] === '{'.charCodeAt(0);
   if (!isSafetensors && (torchFormat(start) !== undefined || /\.(pt|pth)$/i.test(file)))
     return openTorch(file, choice);
+  if (!isSafetensors && !/\.safetensors$/i.test(file))
+    throw new UserError(
+      `${file} holds no weights: expected a .safetensors file, or a .pt or .pth file of PyTorch. Give one of those.`,
+    );
   const opened = await openSafetensors(file);
   if (choice !== 'auto')
     throw new UserError(

@@ -8,8 +8,8 @@ const mostNamed = 12;
 
 /**
  * Picks the parameters of a backbone. What else the file holds is left out, such as buffers that some forks of a model
- * save, except parameters of a model that is larger than the spec says (blocks beyond the depth): then the spec is
- * wrong, and the shallower model would run without a word.
+ * save, except parameters of a model that is larger than the spec says (blocks beyond the depth, a label table): then
+ * the spec is wrong, and the smaller model would run without a word.
  * @param path of the checkpoint, for messages
  * @param others what the checkpoint holds that cannot be weights: name and type
  * @throws UserError naming missing keys, keys beyond the model, and wrong shapes with both
@@ -20,7 +20,8 @@ export function parametersOf<W extends Weight>(
   found: Readonly<Record<string, W>>,
   others: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, W>> {
-  const shapes = familyOf(spec).shapes(spec);
+  const family = familyOf(spec);
+  const shapes = family.shapes(spec);
   const known = Object.entries(shapes).map(([name, shape]) => ({ name, shape, weight: own(found, name) }));
   const picked = known.flatMap(({ name, weight }) => (weight ? [[name, weight] as const] : []));
   const strangers = Object.keys(found).filter((name) => !Object.hasOwn(shapes, name));
@@ -30,14 +31,16 @@ export function parametersOf<W extends Weight>(
       ? [`${name} has shape [${weight.shape.join(', ')}], expected [${shape.join(', ')}]`]
       : [],
   );
-  const beyond = beyondModel(strangers, shapes);
+  const numbered = beyondModel(strangers, shapes);
+  const beyond = strangers.filter((name) => numbered.includes(name) || family.hasElsewhere(name));
   if (missing.length + wrong.length + beyond.length === 0) return Object.fromEntries(picked);
   // Where keys are missing, those that nobody asked for may be the same under other names.
   const unknown = strangers.filter((name) => !beyond.includes(name));
+  const labels = spec.classes === 0 ? 'unconditional' : `${spec.classes} classes`;
   throw new UserError(
     [
       `${path} does not hold the weights of ${spec.size} (depth ${spec.depth}, width ${spec.width}, patches of ${spec.patch}, ` +
-        `input ${spec.imageSize} x ${spec.imageSize} x ${spec.channels}, ${spec.classes} classes):`,
+        `input ${spec.imageSize} x ${spec.imageSize} x ${spec.channels}, ${labels}):`,
       ...list('missing', missing),
       ...list('of another shape', wrong),
       ...list('beyond this model', beyond),

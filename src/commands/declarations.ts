@@ -5,18 +5,24 @@ import { declare } from './verb.js';
 export const inspect = declare({
   examples: [
     ['exithead inspect models/mnist-dit', 'a folder with config.json and weights'],
-    ['exithead inspect DiT-XL-2-256x256.pt --size DiT-XL/2', 'an official checkpoint that stands alone'],
+    ['exithead inspect DiT-XL-2-256x256.pt', 'an official checkpoint that stands alone'],
+    ['exithead inspect imagenet256_uvit_huge.pth --exit-rule plain', 'one with two ways to leave it'],
     ['exithead inspect bundle', 'a bundle, checked against its backbone'],
   ],
   positional: {
     name: 'path',
-    meaning: 'backbone (folder, .safetensors or .pt), run folder or bundle',
+    meaning: 'backbone (folder, .safetensors, .pt or .pth), run folder or bundle',
     required: true,
   },
   common: [],
   options: {
     size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
-    'image-size': { type: 'number', meaning: 'with --size: side of the input in latents' },
+    'image-size': { type: 'number', meaning: 'with --size: side of the input' },
+    'exit-rule': {
+      type: 'string',
+      meaning: 'what an early exit of a U-ViT still runs of its long skips',
+      choices: ['skips', 'plain'],
+    },
     config: { type: 'string', meaning: 'config.json of a backbone, if it lies elsewhere' },
     weights: {
       type: 'string',

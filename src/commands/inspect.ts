@@ -1,10 +1,11 @@
 // exithead inspect: says what a backbone, run or bundle is, and checks it on the way.
 import { join } from 'node:path';
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { BackboneSpec, ExitRule, TimeAxis } from '../backbones/backbone.js';
+import { exitsForHeads } from '../backbones/families.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { openBackbone, type BackboneSource } from '../checkpoints/backbone.js';
 import { countOf } from '../engine/tensors.js';
-import { UserError } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
 import { headPlan } from '../exits/heads.js';
 import type { Model } from '../exits/model.js';
 import { isFile } from '../files/disk.js';
@@ -21,10 +22,10 @@ export default async function run(
 ): Promise<Result> {
   const path = targetOf(call);
   const { size, config, weights = 'auto', backbone } = call.options;
-  const imageSize = call.options['image-size'];
+  const [imageSize, exitRule] = [call.options['image-size'], call.options['exit-rule']];
   if (await isFile(join(path, 'bundle.json'))) return inspectBundle(path, backbone, terminal);
   if (backbone !== undefined) throw new UserError(`${path} is no bundle, so --backbone does not go with it.`);
-  const source = { weights, size, config, imageSize };
+  const source = { weights, size, config, imageSize, exitRule };
   // A run of `exithead pretrain` is worth the backbone in it.
   const made = join(path, 'backbone');
   if (await isFile(join(made, 'config.json'))) return inspectBackbone({ ...source, path: made }, terminal);
@@ -33,14 +34,15 @@ export default async function run(
 }
 
 async function inspectBackbone(source: BackboneSource, terminal: Terminal): Promise<Facts> {
-  const { spec, weights, fingerprint } = await openBackbone(source);
+  const { spec, reason, weights, fingerprint } = await openBackbone(source);
   const parameters = countOf(weights);
   terminal.line(`${spec.size}, a backbone of ${parameters.toLocaleString('en')} parameters, all finite`);
+  terminal.line(`why: ${reason}`);
   showSpec(spec, fingerprint, terminal);
   // What ASE does: the backbone's own last layer at every exit.
-  const plans = Array.from({ length: spec.depth - 1 }, (_, i) => headPlan('shared', i + 1));
+  const plans = exitsForHeads(spec).map((exit) => headPlan('shared', exit));
   const exits = showExits({ spec, backbone: weights, plans, heads: {} }, terminal);
-  return { kind: 'backbone', parameters, spec, fingerprint, exits };
+  return { kind: 'backbone', parameters, spec, reason, fingerprint, exits };
 }
 
 async function inspectRun(path: string, terminal: Terminal): Promise<Facts> {
@@ -74,16 +76,49 @@ async function inspectBundle(path: string, place: string | undefined, terminal: 
 type Facts = Readonly<Record<string, unknown>>;
 
 function showSpec(spec: BackboneSpec, fingerprint: string, terminal: Terminal): void {
-  const { depth, width, heads, tokens, patch, channels, imageSize, classes, timeSteps } = spec;
+  const { depth, width, heads, tokens, patch, channels, imageSize, timeSteps } = spec;
   terminal.line(
-    `blocks ${depth}, width ${width}, attention heads ${heads}, tokens ${tokens} of ${patch} x ${patch}`,
+    `blocks ${depth}, width ${width}, attention heads ${heads}, tokens ${tokens}, patches of ${patch} x ${patch}`,
   );
   terminal.line(
-    `input ${channels} x ${imageSize} x ${imageSize}, ${classes} classes, ${timeSteps} diffusion steps, ` +
+    `input ${channels} x ${imageSize} x ${imageSize}, ${labelsOf(spec)}, ${timeSteps} diffusion steps, ` +
       `predicts ${spec.prediction}${spec.outChannels > channels ? ' and variance' : ''}`,
   );
+  for (const line of familyLines(spec)) terminal.line(line);
   terminal.line(`fingerprint ${fingerprint}`);
 }
+
+function labelsOf({ classes, nullClass }: BackboneSpec): string {
+  if (classes === 0) return 'unconditional';
+  return `${classes} classes${nullClass ? '' : ' and no null class'}`;
+}
+
+/** What one family alone has. */
+function familyLines(spec: BackboneSpec): string[] {
+  switch (spec.family) {
+    case 'dit':
+      return [];
+    case 'uvit':
+      return [
+        `native t ${nativeTimes[spec.timeAxis]}; time ${spec.timeMlp ? 'through' : 'without'} an MLP, ` +
+          `${spec.finalConvolution ? 'a' : 'no'} convolution after the patches`,
+        `exit rule ${spec.exitRule}: ${kept[spec.exitRule]}`,
+      ];
+    default:
+      return unreachable(spec);
+  }
+}
+
+/** At diffusion step 0..T-1. */
+const nativeTimes: Readonly<Record<TimeAxis, string>> = {
+  steps: 'is the diffusion step, from 0',
+  'steps-from-1': 'is the diffusion step, from 1',
+  continuous: 'is continuous, up to 999',
+};
+const kept: Readonly<Record<ExitRule, string>> = {
+  skips: 'dropped blocks keep the layer that joins their long skip, so exits begin at the last encoder block',
+  plain: 'dropped blocks keep nothing',
+};
 
 function showExits(model: Model, terminal: Terminal): Facts[] {
   const exits = measuredExits(model);

@@ -1,6 +1,7 @@
 // Which heads lie in a file, and to which backbone do they belong? Safetensors that say so in their metadata.
 import { z } from 'zod';
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
+import { exitRuleOf } from '../backbones/spec.js';
 import { finiteCheck } from '../checkpoints/finite.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
@@ -30,15 +31,20 @@ export interface TrainedHeads {
   readonly fingerprint: string;
 }
 
-/** Writes heads whole or not at all. @param backbone fingerprint of the backbone that they belong to */
+/**
+ * Writes heads whole or not at all.
+ * @param backbone fingerprint of the backbone that they belong to
+ * @param exitRule by which it was left when they were made, where it has a choice
+ */
 export function writeHeads(
   path: string,
   plans: readonly HeadPlan[],
   weights: HostTensors,
   backbone: string,
+  exitRule?: ExitRule,
 ): Promise<void> {
   return writeSafetensors(path, weights, {
-    metadata: { format, version, backbone, plans: JSON.stringify(plans) },
+    metadata: { format, version, backbone, plans: JSON.stringify(plans), ...(exitRule && { exitRule }) },
   });
 }
 
@@ -56,6 +62,7 @@ export async function readHeads(path: string, spec: BackboneSpec, backbone: stri
         `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
     );
   requireSameBackbone(metadata['backbone'] ?? 'none', backbone, path);
+  requireSameRule(path, metadata['exitRule'], exitRuleOf(spec));
   const plans = plansIn(path, spec, metadata['plans'] ?? '', remedy);
   const problems = weightProblems(spec, plans, tensors);
   if (problems.length > 0)
@@ -80,6 +87,15 @@ export function requireSameBackbone(expected: string, found: string, what: strin
   throw new UserError(
     `${what} was made for the backbone with fingerprint ${expected}, but this backbone has ${found}. ` +
       'Give the backbone that it was made for, or train and profile heads for this one.',
+  );
+}
+
+/** Heads see another hidden state where another rule leaves the backbone. */
+function requireSameRule(path: string, expected: string | undefined, found: string | undefined): void {
+  if (expected === found) return;
+  throw new UserError(
+    `${path} was made for the exit rule ${expected ?? 'none'}, but this backbone is left by ${found ?? 'none'}. ` +
+      'Set backbone.exitRule as it was, or train heads for this rule.',
   );
 }
 

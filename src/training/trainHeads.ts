@@ -1,7 +1,8 @@
 // How are exit heads trained on a backbone that stays as it is?
 import { join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
-import { familyOf } from '../backbones/families.js';
+import { exitsForHeads, familyOf } from '../backbones/families.js';
+import { exitRuleOf } from '../backbones/spec.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { readTensor } from '../checkpoints/stored.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -19,7 +20,7 @@ import { part } from './state.js';
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
 export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
   const { kind, bottleneck } = heads;
-  const exits = heads.exits === 'all' ? Array.from({ length: spec.depth - 1 }, (_, i) => i + 1) : heads.exits;
+  const exits = heads.exits === 'all' ? exitsForHeads(spec) : heads.exits;
   return checkedPlans(
     spec,
     exits.map((exit) => headPlan(kind, exit, bottleneck)),
@@ -102,7 +103,7 @@ export async function trainHeads(
       ? weights
       : part(await fit({ ...work, ...subject, run, config, origin: backbone.fingerprint }), 'ema');
   const path = headsPath(run);
-  await writeHeads(path, plans, trained, backbone.fingerprint);
+  await writeHeads(path, plans, trained, backbone.fingerprint, exitRuleOf(spec));
   return path;
 }
 

@@ -2,17 +2,19 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { familyOf } from '../../src/backbones/families.js';
 import { publishedSize } from '../../src/backbones/spec.js';
 import { openBackbone, type BackboneSource } from '../../src/checkpoints/backbone.js';
 import { writeSafetensors } from '../../src/checkpoints/safetensors.js';
 import { UserError } from '../../src/errors.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
 import { tf } from '../../src/engine/tf.js';
-import { isStored, type HostTensors } from '../../src/engine/tensors.js';
+import { isStored, sizeOf, type HostTensors } from '../../src/engine/tensors.js';
 import { exitStep, queryInputs } from '../../src/exits/model.js';
 import { fixtureJson, fixturePath, fixtureTensors, pick } from '../fixtures.js';
 import { scratch } from '../scratch.js';
 import { tinyIo, tinySpec } from '../tiny-dit.js';
+import { recordedFeeds, tinyUvit } from '../tiny-uvit.js';
 
 const { path } = scratch();
 const fixture = (name: string, rest: Partial<BackboneSource> = {}): BackboneSource => ({
@@ -63,6 +65,68 @@ describe('a backbone of the official code', () => {
     expect(b?.fingerprint).toBe(a?.fingerprint);
     expect(ema?.fingerprint).not.toBe(a?.fingerprint);
     expect(a?.source).toBe(fixturePath('dit'));
+  });
+});
+
+describe('a U-ViT of the official code', () => {
+  it.each<[string, BackboneSource, string]>([
+    ['a folder', fixture('uvit/uncond'), 'uncond'],
+    ['a bare state dict in F32', fixture('uvit/uncond/nnet_ema.pth'), 'uncond'],
+    ['a folder with classes', fixture('uvit/cond'), 'cond'],
+    ['a bare state dict in F16', fixture('uvit/cond/nnet_ema.pth'), 'cond'],
+  ])('gives the recorded outputs from %s, mapped where it lies', async (_, source, which) => {
+    const { spec, weights, reason } = await openBackbone(source);
+    expect(reason).toContain(`uvit/${which}/config.json says so`);
+    expect(Object.values(weights).every(isStored)).toBe(true);
+    const engine = onnxEngine({ threads: 1, reason: 'test' });
+    // The recorded t is native.
+    const step = exitStep({ spec: { ...spec, timeAxis: 'steps' }, plans: [] }, spec.depth, false);
+    const compiled = await engine.compile(step, { state: {}, batch: queryInputs(spec), frozen: weights });
+    const { io, ...tiny } = tinyUvit(which === 'cond' ? 'cond' : 'uncond');
+    const { prediction } = await compiled(recordedFeeds({ ...tiny, io }));
+    await compiled.dispose();
+    const half = source.path.endsWith('.pth') && which === 'cond';
+    expect(prediction?.data).toBeAllClose(pick(io, half ? 'out_pth' : 'out').data, 2e-5);
+  });
+
+  it('is found as nnet_ema.pth in a folder, and left by the rule that is asked for', async () => {
+    const at = folder('uvit', {
+      'config.json': 'uvit/cond/config.json',
+      'nnet_ema.pth': 'uvit/cond/nnet_ema.pth',
+    });
+    const { spec } = await openBackbone({ path: at, weights: 'auto', exitRule: 'plain' });
+    expect(spec).toMatchObject({ family: 'uvit', classes: 10, exitRule: 'plain' });
+    await refused(fixture('dit', { exitRule: 'plain' }), /exitRule \(plain\).*but this is DiT-6x48\/2/);
+  });
+
+  it('is refused by options of another one, which would run without a part of it', async () => {
+    await refused(
+      fixture('uvit/cond', { config: fixturePath('uvit/uncond/config.json') }),
+      /unconditional\):\n.*another shape.*\n.*pos_embed.*\n.*beyond this model \(1\):\n *label_emb\.weight/,
+    );
+    const without = path('no-conv.json');
+    writeFileSync(
+      without,
+      JSON.stringify({ ...(fixtureJson('uvit/uncond/config.json') as object), conv: false }),
+    );
+    await refused(
+      fixture('uvit/uncond', { config: without }),
+      /beyond this model \(2\):\n *final_layer\.\w+\n *final_layer\.\w+/,
+    );
+    await refused(fixture('uvit/uncond', { config: fixturePath('dit/config.json') }), /missing/);
+  });
+
+  it('is known by its tensors alone where its size was published', async () => {
+    const spec = publishedSize('U-ViT-S/2', { input_size: 4 });
+    const file = path('alone.safetensors');
+    const zeros = Object.entries(familyOf(spec).shapes(spec)).map(([name, shape]) => [
+      name,
+      { shape, data: new Float32Array(sizeOf(shape)) },
+    ]);
+    await writeSafetensors(file, Object.fromEntries(zeros) as HostTensors);
+    const opened = await openBackbone({ path: file, weights: 'auto' });
+    expect(opened.spec).toEqual(spec);
+    expect(opened.reason).toBe('its tensors are those of a U-ViT of depth 12 and width 512');
   });
 });
 

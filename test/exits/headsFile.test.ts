@@ -8,6 +8,7 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { readHeads, requireSameBackbone, weightProblems, writeHeads } from '../../src/exits/headsFile.js';
 import { scratch } from '../scratch.js';
 import { tinySpec as spec, tinyWeights } from '../tiny-dit.js';
+import { tinyUvit } from '../tiny-uvit.js';
 import { moved } from '../training/tiny.js';
 
 const { path } = scratch();
@@ -33,6 +34,19 @@ async function refused(given: HostTensors, about: Record<string, string>, messag
 }
 
 describe('a file of heads', () => {
+  it('belongs to the exit rule that it was made for', async () => {
+    const { spec: skips, weights: own } = tinyUvit('uncond');
+    const some: readonly HeadPlan[] = [{ kind: 'linear', exit: 3 }];
+    const file = path('rule.safetensors');
+    await writeHeads(file, some, initialHeads(skips, some, own, 1), backbone, 'skips');
+    expect((await readHeads(file, skips, backbone)).plans).toEqual(some);
+    const read = readHeads(file, { ...skips, exitRule: 'plain' }, backbone);
+    await expect(read).rejects.toThrow(UserError);
+    await expect(read).rejects.toThrow(
+      /made for the exit rule skips, but .* left by plain.*backbone\.exitRule/,
+    );
+  });
+
   it('gives back plans, every bit of the weights and their fingerprint', async () => {
     const file = path('heads.safetensors');
     await writeHeads(file, plans, weights, backbone);
