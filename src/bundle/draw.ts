@@ -1,4 +1,5 @@
 // How does a bundle draw images, with its schedule and at full depth?
+import { requireGuidable } from '../backbones/guidance.js';
 import type { SampleConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import { respace } from '../diffusion/respace.js';
@@ -44,10 +45,11 @@ export interface Drawing extends DrawPlan {
   readonly full: Drawn | undefined;
 }
 
-/** What a call would do. @throws UserError if there are not as many timesteps */
+/** What a call would do. @throws UserError if there are not as many timesteps, or the backbone cannot be guided */
 export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['sample']): DrawPlan {
   const { schedule } = bundle;
   const guidance = config.guidance ?? bundle.diffusion.guidance;
+  requireGuidable(bundle.backbone.spec, guidance);
   const timesteps =
     config.steps === undefined || config.steps === schedule.timesteps.length
       ? schedule.timesteps

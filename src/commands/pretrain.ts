@@ -1,4 +1,5 @@
 // exithead pretrain: makes a backbone from nothing.
+import { requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { pretrain, rehearsePretraining, specToMake } from '../training/pretrain.js';
@@ -13,6 +14,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const spec = specToMake(config);
   terminal.line(`${spec.size}, from seed ${config.seed}`);
   // Mistakes are found before there is a run.
+  requireGuidable(spec, config.sample.guidance);
   await openData(config.data, 'train', spec);
   if (call.dryRun)
     return showRehearsal(

@@ -1,4 +1,5 @@
 // exithead train: trains exit heads on a frozen backbone.
+import { requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { openFrozen } from '../training/openTrained.js';
@@ -14,6 +15,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const backbone = await openFrozen(config);
   // Mistakes are found before there is a run; `profile` will need the held-out images.
   headsLoss(headsToTrain(backbone.spec, config), config);
+  requireGuidable(backbone.spec, config.sample.guidance);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
   if (call.dryRun)
     return showRehearsal(

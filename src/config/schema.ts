@@ -115,9 +115,24 @@ const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
         : `found ${heads}, expected a divisor of backbone.width, which is ${width}`,
   },
   {
-    keys: [['backbone', 'width']],
-    broken: ({ backbone: { width } }) =>
-      width % 4 === 0 ? undefined : `found ${width}, expected a multiple of 4`,
+    keys: [
+      ['backbone', 'width'],
+      ['backbone', 'family'],
+    ],
+    broken: ({ backbone: { width, family } }) => {
+      const unit = { dit: 4, uvit: 2 }[family];
+      return width % unit === 0 ? undefined : `found ${width}, expected a multiple of ${unit}`;
+    },
+  },
+  {
+    keys: [
+      ['backbone', 'depth'],
+      ['backbone', 'family'],
+    ],
+    broken: ({ backbone: { depth, family } }) =>
+      family === 'dit' || (depth > 1 && depth % 2 === 1)
+        ? undefined
+        : `found ${depth}, expected an odd number from 3: as many encoder as decoder blocks and one between`,
   },
   {
     keys: [

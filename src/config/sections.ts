@@ -1,5 +1,6 @@
 // Which keys does each section of a config have? Type, default, limits and one-line meaning of every one.
 import { z } from 'zod';
+import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
 import { engineKinds } from '../engine/engine.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
@@ -8,6 +9,8 @@ import type { LambdaRule } from '../training/lambda.js';
 /** Heads and weights are loaded with the libraries they need; their names are repeated here so that reading a config loads none. */
 const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies readonly HeadPlan['kind'][];
 const lambdaKinds = ['uniform', 'min-snr'] as const satisfies readonly LambdaRule['kind'][];
+const families = ['dit', 'uvit'] as const satisfies readonly BackboneSpec['family'][];
+const exitRules = ['skips', 'plain'] as const satisfies readonly ExitRule[];
 
 const count = (most: number): z.ZodInt => z.int().min(1).max(most);
 const from0 = (most: number): z.ZodInt => z.int().min(0).max(most);
@@ -32,7 +35,7 @@ export const seedSection = from0(2 ** 31 - 1)
 export const backboneFileSection = z
   .strictObject({
     path: file(
-      'the checkpoint: a .safetensors or .pt file, or a folder with config.json and model.safetensors',
+      'the checkpoint: a .safetensors, .pt or .pth file, or a folder with config.json and model.safetensors',
     ),
     weights: z
       .enum(['auto', 'ema', 'model'])
@@ -41,14 +44,23 @@ export const backboneFileSection = z
     config: file('path of its config.json, when the checkpoint stands alone').optional(),
     size: z
       .string()
-      .regex(/^DiT-(S|B|L|XL)\/[248]$/)
+      .regex(/^(DiT-(S|B|L|XL)\/[248]|U-ViT-(S\/[24]|M\/4|[LH]\/[24]))$/)
       .meta({
-        description: 'published size, when the checkpoint stands alone and has no config.json',
-        expected: 'a published size such as DiT-XL/2',
+        description:
+          'published size, when the checkpoint stands alone and its tensors do not show what it is',
+        expected: 'a published size such as DiT-XL/2 or U-ViT-H/2',
       })
       .optional(),
     imageSize: count(4096)
-      .describe('with `size`: side of the input in latents, 32 for 256 px and 64 for 512 px; 32 unless given')
+      .describe(
+        'with `size`: side of the input; unless given, 32 for a DiT (latents of 256 px) and what was published for a U-ViT',
+      )
+      .optional(),
+    exitRule: z
+      .enum(exitRules)
+      .describe(
+        'what an early exit of a U-ViT still runs: skips, the layers that join long skips; plain, nothing; skips unless set here or in config.json',
+      )
       .optional(),
   })
   .describe('the pretrained backbone, which stays as it is');
@@ -56,15 +68,19 @@ export const backboneFileSection = z
 /** A backbone to make: pretrain. */
 export const backboneNewSection = z
   .strictObject({
-    family: z.literal('dit').default('dit').describe('kind of diffusion transformer'),
+    family: z.enum(families).default('dit').describe('kind of diffusion transformer'),
     imageSize: count(4096).describe('side of the square input'),
     channels: count(1024).describe('channels of the input'),
     patch: count(256).describe('side of the square patch that becomes one token; divides imageSize'),
-    depth: count(1000).describe('number of transformer blocks'),
-    width: count(65536).describe('numbers per token; a multiple of 4 and of heads'),
+    depth: count(1000).describe(
+      'number of transformer blocks; odd in a U-ViT: a middle one between as many encoders as decoders',
+    ),
+    width: count(65536).describe('numbers per token; a multiple of heads, and of 4 in a DiT'),
     heads: count(1024).describe('attention heads'),
     mlpRatio: z.number().min(0.25).max(64).default(4).describe('hidden width of the MLP over width'),
-    classes: count(1_000_000).describe('number of class labels; the null class of guidance comes on top'),
+    classes: from0(1_000_000).describe(
+      'number of class labels; the null class of guidance comes on top; 0 makes an unconditional backbone',
+    ),
     store: z
       .enum(['F32', 'F16'])
       .default('F32')
@@ -101,7 +117,9 @@ export const diffusionSection = z
       .min(0)
       .max(1)
       .default(0.1)
-      .describe('share of training samples that lose their label, which guidance needs'),
+      .describe(
+        'share of training samples that lose their label, which guidance needs; none without a null class',
+      ),
   })
   .prefault({})
   .describe('how noise is added; what the backbone was trained with');
@@ -112,7 +130,9 @@ export const headsSection = z
     exits: z
       .union([z.literal('all'), z.array(count(1000)).min(1).max(1000)])
       .default('all')
-      .describe('blocks after which a head leaves; all: every block but the last'),
+      .describe(
+        'blocks after which a head leaves; all: every block but the last, from the first where leaving makes sense',
+      ),
     bottleneck: count(65536).default(64).describe('width of an adapter; other kinds have none'),
   })
   .prefault({})

@@ -12,7 +12,7 @@ export interface ImageDataset {
   readonly channels: number;
   /** Height and width, in pixels. */
   readonly imageSize: number;
-  /** Largest label plus one. */
+  /** Largest label plus one; 0 where labels say nothing. */
   readonly classes: number;
   /** [count, channels, imageSize, imageSize], 0..255. */
   readonly pixels: Uint8Array;

@@ -5,7 +5,7 @@ import { unreachable, UserError } from '../errors.js';
 import { mnistFiles, openIdxDataset, type ImageDataset, type MnistSplit } from './dataset.js';
 
 /**
- * Opens the training or the held-out images of a config.
+ * Opens the training or the held-out images of a config. An unconditional backbone asks for no label: all are 0.
  * @throws UserError if they cannot be read, or do not fit the backbone
  */
 export async function openData(
@@ -21,6 +21,7 @@ export async function openData(
       `${dataset.name}: images are ${shown(channels, imageSize)}, but the backbone takes ` +
         `${shown(spec.channels, spec.imageSize)}. Give images of that size, or another backbone.`,
     );
+  if (spec.classes === 0) return { ...dataset, classes: 0, labels: new Uint8Array(dataset.count) };
   if (classes > spec.classes)
     throw new UserError(
       `${dataset.name}: has labels up to ${classes - 1}, but the backbone knows ${spec.classes} classes. ` +

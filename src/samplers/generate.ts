@@ -24,9 +24,9 @@ export interface GenerateOptions extends Pick<SampleOptions, 'solver' | 'diffusi
   readonly signal: AbortSignal;
 }
 
-/** Labels of images: classes take turns. */
+/** Labels of images: classes take turns. @param classes 0 is an unconditional model, whose label is always 0 */
 export function labelsFor(from: number, count: number, classes: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => (from + i) % classes);
+  return Int32Array.from({ length: count }, (_, i) => (classes === 0 ? 0 : (from + i) % classes));
 }
 
 /**

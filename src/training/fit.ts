@@ -125,7 +125,7 @@ function feedsOf({ spec, config }: Subject, dataset: ImageDataset): (index: numb
   const batches = noisyBatches(dataset, {
     ...{ seed, batch, diffusion: noise },
     lambdas: lambdas(lambdaRule(config.loss), noise.alphasCumprod),
-    labelDropout: config.diffusion.labelDropout,
+    labelDropout: spec.nullClass ? config.diffusion.labelDropout : 0,
     nullClass: spec.classes,
   });
   return (index) => ({

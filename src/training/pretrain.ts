@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { initialWeights, trainable } from '../backbones/init.js';
-import { ditSpec } from '../backbones/spec.js';
+import { ditSpec, uvitSpec } from '../backbones/spec.js';
 import { writeBackbone } from '../checkpoints/writeBackbone.js';
 import type { PretrainConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
+import { unreachable } from '../errors.js';
 import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
 import { previews } from './previews.js';
 import { pretrainStep } from './pretrainStep.js';
@@ -18,19 +19,33 @@ export function specToMake({
   backbone,
   diffusion,
 }: Pick<PretrainConfig, 'backbone' | 'diffusion'>): BackboneSpec {
-  return ditSpec({
-    family: backbone.family,
-    input_size: backbone.imageSize,
+  const { family, imageSize, channels, width, depth, classes } = backbone;
+  const common = {
     patch_size: backbone.patch,
-    in_channels: backbone.channels,
-    hidden_size: backbone.width,
-    depth: backbone.depth,
     num_heads: backbone.heads,
     mlp_ratio: backbone.mlpRatio,
-    num_classes: backbone.classes,
-    learn_sigma: false,
     time_steps: diffusion.steps,
-  });
+  };
+  switch (family) {
+    case 'dit':
+      return ditSpec({
+        ...common,
+        ...{ input_size: imageSize, in_channels: channels, hidden_size: width, depth },
+        num_classes: classes,
+        learn_sigma: false,
+      });
+    case 'uvit':
+      return uvitSpec({
+        ...common,
+        ...{ img_size: imageSize, in_chans: channels, embed_dim: width },
+        // The official depth leaves the middle block out, the official classes count the null class.
+        depth: depth - 1,
+        num_classes: classes > 0 ? classes + 1 : -1,
+        null_class: classes > 0,
+      });
+    default:
+      return unreachable(family);
+  }
 }
 
 /** What of a new backbone moves, what does not, and what a step does. */
@@ -54,7 +69,7 @@ export interface Pretrained {
   readonly fingerprint: string;
 }
 
-/** Trains all of a backbone but its fixed positions, then writes the averaged weights to backbone/ in the run. */
+/** Trains all of a backbone but fixed positions, then writes the averaged weights to backbone/ in the run. */
 export async function pretrain(run: Run, config: PretrainConfig, work: Work): Promise<Pretrained> {
   const { spec, weights, frozen, stepOf } = parts(config);
   const onCheckpoint = previews(run, spec, config, frozen, work);

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Query } from '../../src/backbones/backbone.js';
 import { dit } from '../../src/backbones/dit.js';
-import { guided } from '../../src/backbones/guidance.js';
+import { guided, requireGuidable } from '../../src/backbones/guidance.js';
 import { tf } from '../../src/engine/tf.js';
+import { UserError } from '../../src/errors.js';
 import { queryOf } from '../../src/exits/model.js';
 import { runTo } from '../../src/exits/run.js';
 import { trace } from '../../src/trace/trace.js';
@@ -46,6 +47,15 @@ describe('guidance', () => {
       expect(epsilon!.dataSync()).toBeAllClose(tf.slice(expected, [0, 0], [-1, 4]).dataSync(), 1e-5);
       expect(variance!.dataSync()).toBeAllClose(tf.slice(conditional, [0, 4], [-1, 4]).dataSync(), 1e-6);
     });
+  });
+
+  it('needs a null class, unless the scale is 1', () => {
+    const unconditional = { ...spec, classes: 0, nullClass: false };
+    expect(() => requireGuidable(spec, 4)).not.toThrow();
+    expect(() => requireGuidable(unconditional, 1)).not.toThrow();
+    expect(() => requireGuidable(unconditional, 4)).toThrow(UserError);
+    expect(() => requireGuidable(unconditional, 4)).toThrow('it is unconditional');
+    expect(() => requireGuidable({ ...spec, nullClass: false }, 0)).toThrow('its labels have no null class');
   });
 
   it('is the plain prediction at scale 1', () => {

@@ -44,6 +44,12 @@ describe('the data of a config', () => {
     expect((await openData(await dataOf(8, 3), 'train', spec)).classes).toBe(3);
   });
 
+  it('lose their labels where the backbone is unconditional', async () => {
+    const unconditional = ditSpec({ ...specJson(spec), num_classes: 0 });
+    const { classes, labels } = await openData(await dataOf(8, 3), 'train', unconditional);
+    expect({ classes, labels: [...labels] }).toEqual({ classes: 0, labels: [0, 0, 0, 0, 0, 0] });
+  });
+
   it('are MNIST from its package', async () => {
     const mnist = ditSpec({ ...specJson(spec), input_size: 28, num_classes: 10 });
     const { count, name } = await openData({ kind: 'mnist' }, 'test', mnist);

@@ -32,6 +32,7 @@ describe('labelsFor', () => {
     expect([...labelsFor(0, 7, 3)]).toEqual([0, 1, 2, 0, 1, 2, 0]);
     expect([...labelsFor(5, 3, 3)]).toEqual([2, 0, 1]);
     expect([...labelsFor(0, 0, 3)]).toEqual([]);
+    expect([...labelsFor(2, 3, 0)]).toEqual([0, 0, 0]);
   });
 });
 

@@ -61,7 +61,7 @@ export const steady: UpdateOptions = {
   ema: 0.9,
 };
 
-/** Made-up feeds of a training step; the last label is the null class. */
+/** Made-up feeds of a training step; the last label is the null class, and all are 0 without classes. */
 export function feedsFor(of: BackboneSpec, batch: number, index: number): Feeds {
   const random = stream(index, 'feeds');
   const size = batch * of.channels * of.imageSize ** 2;
@@ -69,9 +69,10 @@ export function feedsFor(of: BackboneSpec, batch: number, index: number): Feeds 
     x: random.normals(size),
     noise: random.normals(size),
     t: Float32Array.from({ length: batch }, () => random.integer(of.timeSteps)),
-    y: Int32Array.from({ length: batch }, (_, i) =>
-      i === batch - 1 ? of.classes : random.integer(of.classes),
-    ),
+    y: Int32Array.from({ length: batch }, (_, i) => {
+      if (of.classes === 0) return 0;
+      return i === batch - 1 ? of.classes : random.integer(of.classes);
+    }),
     lambda: Float32Array.from({ length: batch }, () => 0.5 + random.uniform()),
     lr: 0.01 / (index + 1),
   };
