@@ -52,7 +52,9 @@ export async function findTensorFlow(kind: InstallKind): Promise<FoundTensorFlow
 export async function tfNodeEngine(kind: InstallKind, options: TfNodeOptions): Promise<Engine> {
   const found = await findTensorFlow(kind);
   if ('why' in found && !found.isInstalled)
-    throw new UserError(`engine ${kind} does not run here: ${[found.why, found.remedy].filter(Boolean).join('; ')}`);
+    throw new UserError(
+      `engine ${kind} does not run here: ${[found.why, found.remedy].filter(Boolean).join('; ')}`,
+    );
   const { isOnGpu } = await load(kind, options.threads);
   const onGpu = kind === 'cuda' && 'device' in found;
   if (onGpu && !isOnGpu)

@@ -19,7 +19,7 @@ export interface Workbench {
   without(...programs: string[]): void;
   /** What programs do wrong from now on, such as FAKE_PIP. */
   readonly faults: Record<string, string>;
-  install(options?: Partial<InstallOptions>): Promise<InstallPlan & { readonly said: string[] }>;
+  readonly install: (options?: Partial<InstallOptions>) => Promise<InstallPlan & { readonly said: string[] }>;
 }
 
 /** The names that wheels of TensorFlow and CUDA have inside. */
@@ -110,7 +110,7 @@ function make(root: string): Workbench {
       }
     },
     without: (...programs) => programs.forEach((name) => rmSync(at('bin', name))),
-    async install(options = {}) {
+    install: async (options = {}) => {
       const said: string[] = [];
       const plan = await install({
         kind: 'native',
