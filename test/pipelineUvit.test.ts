@@ -34,6 +34,13 @@ async function whole(name: string, ...set: string[]): Promise<string> {
   return String(run);
 }
 
+function lossesIn(metrics: string): number[] {
+  const lines = readFileSync(metrics, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
+}
+
+const lastLoss = (metrics: string): number => lossesIn(metrics).at(-1) ?? NaN;
+
 let unconditional: Json;
 
 beforeAll(async () => {
@@ -49,8 +56,7 @@ describe('the pipeline on an unconditional U-ViT', () => {
       ...{ family: 'uvit', size: 'U-ViT-4x16/4', depth: 5, tokens: 5, classes: 0, nullClass: false },
       ...{ timeAxis: 'continuous', exitRule: 'skips' },
     });
-    const lines = readFileSync(at('made-0/001-tiny-pretrain/metrics.jsonl'), 'utf8').trimEnd().split('\n');
-    const losses = lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
+    const losses = lossesIn(at('made-0/001-tiny-pretrain/metrics.jsonl'));
     expect(losses.at(-1)).toBeLessThan(0.9 * (losses[0] ?? NaN));
   });
 
@@ -71,6 +77,15 @@ describe('the pipeline on an unconditional U-ViT', () => {
 
   it('trains every kind of head', async () => {
     for (const kind of ['shared', 'linear', 'block']) await whole(kind, '--set', `heads.kind=${kind}`);
+  });
+
+  it('trains on the backbone in 8 bits, which rounds its layers without bias and those of the skips, too', async () => {
+    const onnx = ['--set', 'engine.kind=onnx'];
+    const fine = await whole('fine', ...onnx);
+    const coarse = await whole('coarse', ...onnx, '--set', 'engine.frozenPrecision=int8');
+    const [a, b] = [fine, coarse].map((run) => lastLoss(`${run}/metrics.jsonl`)) as [number, number];
+    expect(b).not.toBe(a);
+    expect(Math.abs(b - a)).toBeLessThan(0.05 * a);
   });
 
   it('refuses guidance, exits before the last skip, and heads of the other rule', async () => {
