@@ -35,10 +35,29 @@ export { openTorch, type TorchFile } from './checkpoints/torch.js';
 export { readTensor, readTensors } from './checkpoints/stored.js';
 export { fingerprintOf } from './checkpoints/fingerprint.js';
 
-export type { Backbone, BackboneFamily, BackboneSpec, Query, State } from './backbones/backbone.js';
-export { families, familyOf } from './backbones/families.js';
-export { ditSpec, publishedNames, publishedSize, readSpec, specJson } from './backbones/spec.js';
-export { guided } from './backbones/guidance.js';
+export type {
+  Backbone,
+  BackboneFamily,
+  BackboneSpec,
+  DitSpec,
+  ExitRule,
+  Query,
+  State,
+  TimeAxis,
+  UvitSpec,
+} from './backbones/backbone.js';
+export { exitsForHeads, families, familyOf } from './backbones/families.js';
+export {
+  ditSpec,
+  publishedNames,
+  publishedSize,
+  readSpec,
+  specJson,
+  uvitSpec,
+  withExitRule,
+} from './backbones/spec.js';
+export { recognise, type Recognised } from './backbones/recognise.js';
+export { guided, requireGuidable } from './backbones/guidance.js';
 
 export { headKinds, headPlan, initialHeads, runHead, type HeadPlan } from './exits/heads.js';
 export { readHeads, writeHeads, type TrainedHeads } from './exits/headsFile.js';
