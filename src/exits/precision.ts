@@ -30,13 +30,14 @@ export function quantise({ shape, data }: HostTensor): QuantisedTensor {
   for (let o = 0; o < outputs; o++) {
     const row = data.subarray(o * inputs, (o + 1) * inputs);
     let most = 0;
-    for (const x of row) {
-      const size = x < 0 ? -x : x;
-      if (size > most) most = size;
+    // There are hundreds of millions of numbers; iterators and Math.round take five times as long.
+    for (let i = 0; i < inputs; i++) {
+      const x = row[i] ?? 0;
+      if (x > most) most = x;
+      else if (-x > most) most = -x;
     }
-    scales[o] = most / levels || 1;
-    // Math.round takes three times as long, and there are hundreds of millions of numbers.
-    const perLevel = levels / most || 0;
+    const perLevel = most > 0 ? levels / most : 0;
+    scales[o] = most > 0 ? most / levels : 1;
     for (let i = 0; i < inputs; i++) numbers[i * outputs + o] = Math.floor((row[i] ?? 0) * perLevel + 0.5);
   }
   return { shape: [outputs, inputs], numbers, scales };
