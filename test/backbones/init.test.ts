@@ -3,6 +3,7 @@ import { initialWeights, trainable } from '../../src/backbones/init.js';
 import { publishedSize } from '../../src/backbones/spec.js';
 import { pick } from '../fixtures.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import { tinyUvit } from '../tiny-uvit.js';
 
 const statistics = (data: ArrayLike<number>) => {
   const numbers = Array.from(data);
@@ -72,5 +73,39 @@ describe('initial weights', () => {
   it('train, all but the fixed positions', () => {
     expect(trainable(publishedSize('DiT-S/8'))).not.toContain('pos_embed');
     expect(trainable(tinySpec)).toHaveLength(Object.keys(tinyWeights).length - 1);
+  });
+});
+
+describe('initial weights of a U-ViT', () => {
+  const { spec, weights: official } = tinyUvit('cond');
+  const weights = initialWeights(spec, 3);
+  const of = (name: string) => statistics(pick(weights, name).data);
+
+  it('have the names of the official class, and train all of them', () => {
+    expect(Object.keys(weights).toSorted()).toEqual(Object.keys(official).toSorted());
+    expect(trainable(spec).toSorted()).toEqual(Object.keys(official).toSorted());
+  });
+
+  it('are normal with deviation 0.02 in linear layers and positions, and 1 in the label table', () => {
+    for (const name of ['pos_embed', 'in_blocks.0.attn.qkv.weight', 'out_blocks.1.skip_linear.weight'])
+      expect(Math.abs(of(name).deviation - 0.02)).toBeLessThan(0.001);
+    expect(Math.abs(of('label_emb.weight').deviation - 1)).toBeLessThan(0.1);
+  });
+
+  it('are uniform by the inputs in convolutions', () => {
+    for (const [name, inputs] of [
+      ['patch_embed.proj.weight', 3 * 4],
+      ['final_layer.weight', 3 * 9],
+    ] as const) {
+      expect(of(name).largest).toBeLessThanOrEqual(Math.fround(1 / Math.sqrt(inputs)));
+      expect(of(name).largest).toBeGreaterThan(0.95 / Math.sqrt(inputs));
+    }
+  });
+
+  it('are plain norms and no biases', () => {
+    for (const name of Object.keys(weights).filter((key) => /norm\d?\.weight$/.test(key)))
+      expect(new Set(pick(weights, name).data)).toEqual(new Set([1]));
+    for (const name of Object.keys(weights).filter((key) => key.endsWith('.bias')))
+      expect(of(name).largest).toBe(0);
   });
 });
