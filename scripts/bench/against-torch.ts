@@ -1,13 +1,14 @@
 // How fast is exithead beside PyTorch? npx tsx scripts/bench/against-torch.ts [case...] [--python venv/bin/python]
 // Both sides read the same weights and inputs, must find the same numbers, and take turns on the same cores.
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../../src/errors.js';
 import { writeFileAtomic } from '../../src/files/write.js';
-import { buildSide, removeSide } from './versus/build.js';
+import { buildSide, sideFolder } from './versus/build.js';
 import { casesOf } from './versus/cases.js';
 import { compare } from './versus/compare.js';
 import { renewed, tables } from './versus/page.js';
@@ -74,11 +75,15 @@ async function main(): Promise<void> {
   const versions = `Node.js ${process.versions.node}, PyTorch ${torch.version ?? 'not there'}`;
   const machine = `${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${process.platform}, ${versions}`;
   say(`${machine}; ${threads} threads on each side, ${rounds} rounds`);
-  if (torch.version === undefined)
+  const isWanted = chosen.some((one) => (only ?? one.sides).some((name) => sides[name].by === 'torch'));
+  if (torch.version === undefined && isWanted)
     say(
       `No PyTorch (${torch.missing}), so our side runs alone. To compare, install scripts/bench/torch/requirements.txt ` +
         'into a virtual environment and give its Python with --python.',
     );
+  // Threads that wait for each other, as PyTorch's do, suffer more from company than ours.
+  const [load = 0] = loadavg();
+  if (load > 0.5) say(`This machine is busy already (load ${load.toFixed(1)}): these numbers say little.`);
   const namesOf = (names: readonly SideName[]): SideName[] =>
     (only ?? names).filter((name) => sides[name].by === 'exithead' || torch.version !== undefined);
 
@@ -90,6 +95,10 @@ async function main(): Promise<void> {
       : { command: values.python, args: [resolve('scripts/bench/torch/side.py')] };
   const about = { format: 'exithead-bench', version: 1, machine, threads, rounds } as const;
   const found: CaseResult[] = [];
+  process.once('SIGINT', () => {
+    for (const path of [folder, sideFolder(ours)]) rmSync(path, { recursive: true, force: true });
+    process.exit(130);
+  });
   try {
     const earlier = await earlierCases(dataFile, about);
     for (const one of chosen) {
@@ -106,8 +115,7 @@ async function main(): Promise<void> {
       if (values.write) await write({ ...about, cases: all });
     }
   } finally {
-    await rm(folder, { recursive: true });
-    await removeSide(ours);
+    for (const path of [folder, sideFolder(ours)]) await rm(path, { recursive: true });
   }
   if (values.json) process.stdout.write(`${JSON.stringify({ ...about, cases: found })}\n`);
 }

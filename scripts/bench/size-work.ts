@@ -14,6 +14,13 @@ import { trainingInputs } from '../../src/training/pretrainStep.js';
 import { initialState } from '../../src/training/state.js';
 import { headsAtStart } from '../../src/training/trainHeads.js';
 
+/** Since the process began: until the weights were checked, until the first step could run; and each step. */
+export interface Times {
+  readonly openSeconds: number;
+  readonly loadSeconds: number;
+  readonly stepSeconds: readonly number[];
+}
+
 const [what = '', path = ''] = process.argv.slice(2);
 const batch = 2;
 const start = performance.now();
@@ -85,4 +92,5 @@ const works: Readonly<Record<string, () => Promise<number>>> = { train, sample: 
 const work = works[what];
 if (!work) throw new Error(`there is no ${what}; give train or sample`);
 const loadSeconds = await work();
-console.log(JSON.stringify({ openSeconds, loadSeconds, stepSeconds }));
+const times: Times = { openSeconds, loadSeconds, stepSeconds };
+console.log(JSON.stringify(times));

@@ -2,12 +2,13 @@
 // npx tsx scripts/bench/size.ts FOLDER (see make-dit-xl.ts)
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { familyOf } from '../../src/backbones/families.js';
 import { readSpec } from '../../src/backbones/spec.js';
-import { join } from 'node:path';
 import { sizeOf } from '../../src/engine/tensors.js';
+import type { Times } from './size-work.js';
 
 interface Peaks {
   /** Most of everything at any time, mapped pages of the weights' file among it (VmHWM). */
@@ -59,10 +60,9 @@ const megabytes = (4 * parameters) / 2 ** 20;
 console.log(
   `${spec.size}, ${(parameters / 1e6).toFixed(0)} M parameters, ${megabytes.toFixed(0)} MB in fp32`,
 );
-console.log(
-  '| work | VmHWM, MB | x weights | Pss, MB | x weights | anonymous, MB | x weights | seconds | details |',
-);
-console.log('| ---- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---- |');
+const head = ['work', 'VmHWM, MB', 'x fp32', 'Pss, MB', 'x fp32', 'anonymous, MB', 'x fp32', 's in all'];
+console.log(`| ${[...head, 's to open', 's to load', 's per step'].join(' | ')} |`);
+console.log(`| --- |${' ---: |'.repeat(10)}`);
 for (const [name, args] of [
   ['inspect', ['src/cli.ts', 'inspect', path, '--quiet']],
   ['3 head steps, batch 2', ['scripts/bench/size-work.ts', 'train', path]],
@@ -70,8 +70,10 @@ for (const [name, args] of [
 ] as const) {
   const { whole, real, anonymous, seconds, lastLine } = await measured(args);
   const cells = [whole, real, anonymous].flatMap((mb) => [mb.toFixed(0), (mb / megabytes).toFixed(2)]);
-  const details = lastLine.startsWith('{')
-    ? lastLine.replaceAll(/[{}"]/g, '').replaceAll(/(\.\d\d)\d+/g, '$1')
-    : '';
-  console.log(`| ${[name, ...cells, seconds.toFixed(1), details].join(' | ')} |`);
+  const times = lastLine.startsWith('{') ? (JSON.parse(lastLine) as Times) : undefined;
+  const told = [
+    ...[seconds, times?.openSeconds, times?.loadSeconds].map((value) => value?.toFixed(1) ?? ''),
+    (times?.stepSeconds ?? []).map((value) => value.toFixed(2)).join(', '),
+  ];
+  console.log(`| ${[name, ...cells, ...told].join(' | ')} |`);
 }

@@ -29,7 +29,7 @@ export async function buildSide(): Promise<string> {
   return join(target, 'scripts/bench/versus/side.js');
 }
 
-/** Removes what `buildSide` wrote. */
-export async function removeSide(program: string): Promise<void> {
-  await rm(join(dirname(program), '../../..'), { recursive: true, force: true });
+/** What `buildSide` wrote, to remove afterwards. */
+export function sideFolder(program: string): string {
+  return join(dirname(program), '../../..');
 }

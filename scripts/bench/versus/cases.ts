@@ -43,11 +43,13 @@ const bench = (
 ): Case => ({ name: `${name}-${model}-${batch}`, model, batch, work, sides, targets });
 
 const plainTorch: readonly SideName[] = ['torch eager', 'torch compile'];
-const still: readonly SideName[] = ['onnx', 'torch eager', 'torch compile', 'torch freeze'];
+const still: readonly SideName[] = ['onnx', 'onnx int8', 'torch eager', 'torch compile', 'torch freeze'];
 const training: readonly SideName[] = ['onnx', 'torch eager', 'torch compile'];
+const frozen: readonly SideName[] = ['onnx', 'onnx int8', 'torch eager', 'torch compile'];
 const sampling: readonly SideName[] = [
   'onnx',
   'onnx scheduled',
+  'onnx int8 scheduled',
   'torch eager',
   'torch compile',
   'torch scheduled',
@@ -62,8 +64,9 @@ function forward(model: ModelName, batch: number): Case {
 }
 
 function heads(model: ModelName, batch: number, kind: 'linear' | 'adapter' | 'block'): Case {
-  return bench(kind, model, batch, { kind: 'heads', heads: kind }, training, [
+  return bench(kind, model, batch, { kind: 'heads', heads: kind }, frozen, [
     { side: 'onnx', than: ['torch eager'], times: kind === 'block' ? 1.1 : 1.3 },
+    { side: 'onnx int8', than: ['torch eager'], times: 2 },
   ]);
 }
 
@@ -76,6 +79,7 @@ function full(model: ModelName, batch: number): Case {
 function sample(model: ModelName, batch: number, steps = 50): Case {
   return bench('sample', model, batch, { kind: 'sample', steps, speedup: 1.5 }, sampling, [
     { side: 'onnx scheduled', than: plainTorch, times: 1.9 },
+    { side: 'onnx int8 scheduled', than: ['torch bf16', 'torch bf16 compile'], times: 1.2 },
   ]);
 }
 
@@ -90,6 +94,7 @@ export const cases: readonly Case[] = [
   ...[1, 16, 64].map((batch) => forward('digits', batch)),
   ...[1, 16, 64].map((batch) => forward('latents-64', batch)),
   ...[1, 16].map((batch) => forward('latents-256', batch)),
+  heads('digits', 16, 'adapter'),
   ...(['linear', 'adapter', 'block'] as const).map((kind) => heads('digits', 128, kind)),
   ...(['linear', 'adapter', 'block'] as const).map((kind) => heads('latents-64', 32, kind)),
   full('digits', 64),

@@ -2,6 +2,7 @@
 import { UserError } from '../../../src/errors.js';
 import { cases, tinyCases, type Case, type Target } from './cases.js';
 import type { CaseResult, Results, SideResult } from './results.js';
+import type { SideName } from './sides.js';
 
 const [begin, end] = ['<!-- results: written by against-torch.ts --write -->', '<!-- end of results -->'];
 
@@ -31,17 +32,7 @@ export function tables(results: readonly CaseResult[], shown?: readonly string[]
   return [
     ...(wanted.length > 0 ? [table(['case', 'wanted', 'found', ''], wanted)] : []),
     table(
-      [
-        'case',
-        'side',
-        'ms',
-        'best ms',
-        'x torch eager',
-        'peak MB',
-        'beyond idle',
-        'of peak speed',
-        'difference',
-      ],
+      ['case', 'side', 'ms', 'samples/s', 'speed', 'peak MB', 'beyond idle', 'of peak speed', 'difference'],
       found.flatMap(({ result }) => sideRows(result, peak)),
     ),
     ...(notes.length > 0 ? [notes.join('\n')] : []),
@@ -55,15 +46,19 @@ function peakOf(results: readonly CaseResult[]): number | undefined {
   return product.macs / Math.min(...product.sides.map(({ best }) => best));
 }
 
-function sideRows({ name, macs, sides, ratios }: CaseResult, peak: number | undefined): string[][] {
+/** Speeds are told as multiples of this side's, or of the last one's where it does not take part. */
+const yardstick: SideName = 'torch eager';
+
+function sideRows({ name, batch, macs, sides, ratios }: CaseResult, peak: number | undefined): string[][] {
+  const base = sides.find((side) => side.name === yardstick) ?? sides.at(-1);
   return sides.map((side, i) => {
-    const ratio = ratios.find((r) => r.side === side.name && r.than === 'torch eager')?.times;
+    const ratio = ratios.find((r) => r.side === side.name && r.than === base?.name)?.times;
     return [
       i === 0 ? name : '',
       side.name,
       digits(side.milliseconds),
-      digits(side.best),
-      ratio === undefined ? '' : ratio.toFixed(2),
+      digits((1000 * batch) / side.milliseconds),
+      ratio === undefined ? '1' : `${ratio.toFixed(2)}x`,
       side.peakMegabytes?.toFixed(0) ?? 'not known',
       beyondIdle(side)?.toFixed(0) ?? 'not known',
       macs && peak ? `${((100 * macs) / side.milliseconds / peak).toFixed(0)}%` : '',

@@ -1,11 +1,14 @@
 // Who takes part in a comparison? Each side is one process that does the work of a case when it is told to.
 import type { RunningKind } from '../../../src/engine/engine.js';
+import type { FrozenPrecision } from '../../../src/engine/tensors.js';
 import { UserError } from '../../../src/errors.js';
 
 export type Side =
   | {
       readonly by: 'exithead';
       readonly engine: RunningKind;
+      /** Numbers that the frozen backbone computes in. */
+      readonly dtype: FrozenPrecision;
       /** Whether sampling follows the schedule. */
       readonly scheduled: boolean;
     }
@@ -21,10 +24,14 @@ const plain = { scheduled: false } as const;
 const scheduled = { scheduled: true } as const;
 const torch = { by: 'torch', mode: 'eager', dtype: 'fp32', ...plain } as const;
 
+const onnx = { by: 'exithead', engine: 'onnx', dtype: 'fp32', ...plain } as const;
+
 const known = {
-  onnx: { by: 'exithead', engine: 'onnx', ...plain },
-  'onnx scheduled': { by: 'exithead', engine: 'onnx', ...scheduled },
-  wasm: { by: 'exithead', engine: 'wasm', ...plain },
+  onnx,
+  'onnx scheduled': { ...onnx, ...scheduled },
+  'onnx int8': { ...onnx, dtype: 'int8' },
+  'onnx int8 scheduled': { ...onnx, dtype: 'int8', ...scheduled },
+  wasm: { ...onnx, engine: 'wasm' },
   'torch eager': torch,
   'torch compile': { ...torch, mode: 'compile' },
   'torch freeze': { ...torch, mode: 'freeze' },

@@ -7,9 +7,16 @@ import { ddpmBetas, diffusion } from '../../../src/diffusion/betas.js';
 import type { Engine, Feeds } from '../../../src/engine/engine.js';
 import { pickEngine } from '../../../src/engine/pick.js';
 import { tf } from '../../../src/engine/tf.js';
-import { isStored, type HostTensor, type HostTensors, type Weights } from '../../../src/engine/tensors.js';
+import {
+  isStored,
+  type FrozenWeights,
+  type HostTensor,
+  type HostTensors,
+  type Weights,
+} from '../../../src/engine/tensors.js';
 import { unreachable } from '../../../src/errors.js';
 import { openDenoiser } from '../../../src/exits/denoiser.js';
+import { weightsIn } from '../../../src/exits/precision.js';
 import { exitStep, queryInputs, type Model } from '../../../src/exits/model.js';
 import { stream } from '../../../src/random.js';
 import { sample } from '../../../src/samplers/sampler.js';
@@ -35,14 +42,15 @@ export async function openWork(job: Job, side: Ours): Promise<OpenWork> {
   if (work.kind === 'gemm') return gemm(engine, work.size);
   const { spec, weights } = await openBackbone({ path: job.backbone, weights: 'auto' });
   const heads = job.plans.length > 0 ? await readTensors((await openSafetensors(job.heads)).tensors) : {};
-  const model: Model = { spec, backbone: weights, plans: job.plans, heads };
+  const frozen = await weightsIn(weights, side.dtype);
+  const model: Model = { spec, backbone: frozen, plans: job.plans, heads };
   const batch = await readTensors((await openSafetensors(job.inputs)).tensors);
   switch (work.kind) {
     case 'forward':
       return forward(engine, model, batch);
     case 'heads':
       return train(engine, headsStep(spec, job.plans, job.loss, job.update), {
-        ...{ job, model, batch, frozen: weights },
+        ...{ job, model, batch, frozen },
         moving: heads,
       });
     case 'full': {
@@ -91,7 +99,7 @@ interface Training {
   readonly job: Job;
   readonly model: Model;
   readonly batch: HostTensors;
-  readonly frozen: Weights;
+  readonly frozen: FrozenWeights;
   readonly moving: HostTensors;
 }
 
