@@ -1,6 +1,6 @@
 // exithead engine: says what computes on this machine, installs and removes engines, and checks one.
 import { Interrupted, UserError } from '../errors.js';
-import { engineKinds, type EngineKind, type RunningKind } from '../engine/engine.js';
+import { engineKinds, engineLine, type EngineKind, type RunningKind } from '../engine/engine.js';
 import { engines } from '../engine/engines.js';
 import { engineFolder, installKinds, type InstallKind } from '../engine/install/folder.js';
 import {
@@ -114,7 +114,7 @@ async function check({ operand, options, signal }: EngineCall, terminal: Termina
   const asked = engineKinds.find((kind): kind is EngineKind => kind === operand) ?? 'auto';
   const opened = await pickEngine({ kind: asked, threads: options.threads ?? 0 });
   const { kind, reason, device = 'CPU' } = opened;
-  terminal.line(`engine ${kind} on ${device} (${reason})`);
+  terminal.line(engineLine(opened));
   // The reference is not held against itself.
   const against = kind === 'wasm' ? 'onnx' : 'wasm';
   const reference = await pickEngine({ kind: against, threads: 0 });

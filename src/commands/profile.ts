@@ -2,6 +2,7 @@
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import { errorTablePath } from '../bundle/export.js';
+import { engineLine } from '../engine/engine.js';
 import { modelIn } from '../exits/precision.js';
 import { binName } from '../schedules/timeBins.js';
 import { writeErrorTable, type ErrorTable } from '../schedules/errorTable.js';
@@ -28,7 +29,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
     return { dryRun: true, exits, samples, bins };
   }
   const { engine, signal, progress } = await workOf(config, call, terminal, 'profile');
-  terminal.line(`engine ${engine.kind}: ${engine.reason}`);
+  terminal.line(engineLine(engine));
   const table = await profile({
     ...{ engine, signal, progress, dataset, samples, batch, bins },
     model: await modelIn(model, config.engine.frozenPrecision),

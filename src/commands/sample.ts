@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { loadConfig } from '../config/load.js';
+import { engineLine } from '../engine/engine.js';
 import { makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid } from '../report/grid.js';
@@ -41,7 +42,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
     terminal,
     'sample',
   );
-  terminal.line(`engine ${engine.kind}: ${engine.reason}`);
+  terminal.line(engineLine(engine));
   const { seed, sample: settings } = config;
   const drawing = await draw(opened, {
     ...{ engine, config: settings, seed, compare, frozenPrecision, signal, progress },

@@ -1,5 +1,7 @@
 // What is a valid config? One schema per purpose, made of the same sections, and the rules between keys.
 import { z } from 'zod';
+import type { EngineKind } from '../engine/engine.js';
+import { providerRefusal, type Provider } from '../engine/providers.js';
 import * as sections from './sections.js';
 
 /** A rule between keys: checked as soon as those keys are right by themselves. */
@@ -73,6 +75,14 @@ const gridsAtCheckpoints: Rule<{
       : `found ${sampleEvery}, expected 0 or a multiple of train.checkpointEvery, which is ${checkpointEvery}`,
 };
 
+const providerFits: Rule<{ readonly engine: { readonly kind: EngineKind; readonly provider: Provider } }> = {
+  keys: [
+    ['engine', 'provider'],
+    ['engine', 'kind'],
+  ],
+  broken: ({ engine }) => providerRefusal(engine),
+};
+
 function atMostSteps(found: number, steps: number): string | undefined {
   return found > steps ? `found ${found}, expected at most diffusion.steps, which is ${steps}` : undefined;
 }
@@ -92,6 +102,7 @@ const pretrainSchema = z.strictObject({
 
 const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
   betasAscend,
+  providerFits,
   sampleStepsFit,
   gridsAtCheckpoints,
   {
@@ -164,6 +175,7 @@ const trainSchema = z.strictObject({
 
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
+  providerFits,
   sampleStepsFit,
   {
     keys: [
@@ -240,7 +252,7 @@ const sampleSchema = z.strictObject({
 export const schemas = {
   pretrain: withRules(pretrainSchema, pretrainRules),
   train: withRules(trainSchema, trainRules),
-  sample: sampleSchema,
+  sample: withRules(sampleSchema, [providerFits]),
 };
 
 export type ConfigKind = keyof typeof schemas;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
 import { engineKinds } from '../engine/engine.js';
+import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import type { LambdaRule } from '../training/lambda.js';
@@ -274,6 +275,12 @@ export const bundleSampleSection = sampleKeys
 
 const engineKeys = z.strictObject({
   kind: z.enum(engineKinds).default('auto').describe('what computes; auto takes the fastest there is'),
+  provider: z
+    .enum(providers)
+    .default('cpu')
+    .describe(
+      'what the engine onnx computes on: an execution provider of onnxruntime; refused where it is not there',
+    ),
   threads: from0(1024).default(0).describe('CPU threads; 0 takes all cores'),
 });
 

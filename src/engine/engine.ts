@@ -52,3 +52,12 @@ export interface Engine {
   readonly device?: string;
   compile(step: Step, options: CompileOptions): Promise<CompiledStep>;
 }
+
+/** The first line of every run: what computes, on what, and why. */
+export function engineLine({
+  kind,
+  device = 'CPU',
+  reason,
+}: Pick<Engine, 'kind' | 'device' | 'reason'>): string {
+  return `engine ${kind} on ${device}: ${reason}`;
+}

@@ -3,7 +3,8 @@ import { readTensor } from '../checkpoints/stored.js';
 import { eagerEngine } from './eager.js';
 import type { Engine, RunningKind } from './engine.js';
 import type { InstallKind } from './install/folder.js';
-import { onnxEngine } from './onnx.js';
+import { openOnnx } from './onnx.js';
+import type { Provider } from './providers.js';
 import { registerWasm } from './tf.js';
 import { findTensorFlow, tfNodeEngine } from './tfNode.js';
 import { mendWasm } from './wasmKernels.js';
@@ -12,6 +13,8 @@ import { probeWebgpu, webgpuEngine } from './webgpu.js';
 export interface OpenOptions {
   /** CPU threads; 0 takes all cores. */
   readonly threads: number;
+  /** Of the engine onnx. */
+  readonly provider: Provider;
   /** Why this engine was picked. */
   readonly reason: string;
 }
@@ -41,7 +44,7 @@ export const engines: Readonly<Record<RunningKind, EngineEntry>> = {
   onnx: {
     summary: 'steps traced once into a graph, run by onnxruntime',
     probe: everywhere('CPU'),
-    open: (options) => Promise.resolve(onnxEngine(options)),
+    open: openOnnx,
   },
   webgpu: {
     summary: 'TensorFlow.js, eagerly, on any GPU through WebGPU',

@@ -9,7 +9,9 @@ import { graphName, trace } from '../trace/trace.js';
 import type { CompiledStep, CompileOptions, Engine, Feeds, Step } from './engine.js';
 import { samplesOf, shapedFeeds } from './feeds.js';
 import { runInPlace } from './inPlace.js';
+import { executionProviders, requireListed, requireRight } from './ortProvider.js';
 import { emptyTensor, hostTensor, ortTensor } from './ortTensors.js';
+import type { Provider } from './providers.js';
 import { StateMemory } from './stateMemory.js';
 import { isStored, type HostTensor, type HostTensors } from './tensors.js';
 
@@ -26,18 +28,32 @@ export interface OnnxOptions {
   /** Threads within an operator; 0 takes all cores. */
   readonly threads: number;
   readonly reason: string;
+  /** The CPU unless given. */
+  readonly provider?: Provider;
   /** Where the runtime writes what each operator took when a step is disposed: a prefix of paths. */
   readonly profile?: string;
 }
 
 export function onnxEngine(engine: OnnxOptions): Engine {
-  return { kind: 'onnx', reason: engine.reason, compile: (step, options) => compile(step, options, engine) };
+  const { reason, provider = 'cpu' } = engine;
+  const device = provider === 'cpu' ? 'CPU' : `onnxruntime's provider ${provider}`;
+  return { kind: 'onnx', reason, device, compile: (step, options) => compile(step, options, engine) };
+}
+
+/** The engine, once its provider has computed something. @throws UserError if it cannot */
+export async function openOnnx(options: OnnxOptions): Promise<Engine> {
+  const { provider = 'cpu' } = options;
+  const engine = onnxEngine(options);
+  if (provider === 'cpu') return engine;
+  requireListed(provider, ort.listSupportedBackends());
+  await requireRight(provider, engine);
+  return engine;
 }
 
 async function compile(
   step: Step,
   options: CompileOptions,
-  { threads, profile }: OnnxOptions,
+  { threads, provider = 'cpu', profile }: OnnxOptions,
 ): Promise<CompiledStep> {
   const { graph, unchanged } = trace(step, options);
   const frozenBytes = Object.values(options.frozen).reduce((sum, w) => sum + (isStored(w) ? w.bytes : 0), 0);
@@ -45,6 +61,7 @@ async function compile(
   fuse(graph, { repacks: !mapped });
   const { model, folder } = writeOnnx(graph, { numbers: 'given', endMark: true });
   const session = await ort.InferenceSession.create(model, {
+    ...(provider === 'cpu' ? {} : { executionProviders: executionProviders(provider, graph) }),
     intraOpNumThreads: threads || availableParallelism(),
     // 'all' would add layouts for convolutions, and keep what mostKeptBytes forbids.
     graphOptimizationLevel: mapped ? 'extended' : 'all',

@@ -1,13 +1,17 @@
 // Which engine runs here, and why?
 import type { Engine, EngineKind, RunningKind } from './engine.js';
+import { UserError } from '../errors.js';
 import { engines } from './engines.js';
 import { int8Engine, noInt8, requireInt8 } from './int8.js';
+import { engineOfProviders, providerRefusal, type Provider } from './providers.js';
 import type { FrozenPrecision } from './tensors.js';
 
 export interface EngineOptions {
   readonly kind: EngineKind;
   /** CPU threads; 0 takes all cores. */
   readonly threads: number;
+  /** What the engine onnx computes on; the CPU unless told. */
+  readonly provider?: Provider;
   /** What the weights are in that it will compile; fp32 unless told. */
   readonly frozenPrecision?: FrozenPrecision | undefined;
 }
@@ -35,22 +39,28 @@ export async function autoChoice(): Promise<Choice> {
 
 /**
  * Opens the engine asked for; `auto` takes the fastest that this machine has.
- * @throws UserError if the engine asked for does not run here, or cannot multiply in 8 bits where that is asked for
+ * @throws UserError if the engine or provider asked for does not run here, or cannot multiply in 8 bits where that is
+ *   asked for
  */
 export async function pickEngine({
   kind,
   threads,
+  provider = 'cpu',
   frozenPrecision = 'fp32',
 }: EngineOptions): Promise<Engine> {
   const isInt8 = frozenPrecision === 'int8';
   if (isInt8 && kind !== 'auto' && kind !== int8Engine) throw noInt8(kind);
-  const choice = await choiceOf(kind, isInt8);
-  const engine = await engines[choice.kind].open({ threads, reason: choice.reason });
+  const refusal = providerRefusal({ kind, provider });
+  if (refusal !== undefined) throw new UserError(`engine.provider: ${refusal}`);
+  const choice = await choiceOf(kind, provider, isInt8);
+  const engine = await engines[choice.kind].open({ threads, provider, reason: choice.reason });
   if (isInt8) await requireInt8(engine);
   return engine;
 }
 
-function choiceOf(kind: EngineKind, isInt8: boolean): Choice | Promise<Choice> {
+function choiceOf(kind: EngineKind, provider: Provider, isInt8: boolean): Choice | Promise<Choice> {
   if (kind !== 'auto') return { kind, reason: 'asked for' };
+  if (provider !== 'cpu')
+    return { kind: engineOfProviders, reason: `the one engine with the provider ${provider}` };
   return isInt8 ? { kind: int8Engine, reason: 'the one engine with products in 8 bits' } : autoChoice();
 }

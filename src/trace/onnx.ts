@@ -129,9 +129,14 @@ function externalFolder(values: Iterable<Value>): string | undefined {
   return [...folders][0];
 }
 
+/** @param at its place among the live nodes of its graph */
+export function nodeName(node: Node, at: number): string {
+  return `${node.op}_${at}`;
+}
+
 function nodeMessage(node: Node, at: number): NodeMessage {
   return {
-    name: `${node.op}_${at}`,
+    name: nodeName(node, at),
     opType: node.op,
     domain: node.domain,
     input: node.inputs.map((v) => v.name),

@@ -5,7 +5,7 @@ import type { TrainConfig } from '../config/schema.js';
 import type { ImageDataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
-import type { CompiledStep, Engine, Feeds, Step } from '../engine/engine.js';
+import { engineLine, type CompiledStep, type Engine, type Feeds, type Step } from '../engine/engine.js';
 import { countOf, type FrozenWeights, type HostTensors, type Shapes } from '../engine/tensors.js';
 import { latestCheckpoint } from './checkpoints.js';
 import { lambdas, type LambdaRule } from './lambda.js';
@@ -64,7 +64,7 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
     options.say(line);
     await logLine(run, line);
   };
-  await tell(`engine ${engine.kind}: ${engine.reason}`);
+  await tell(engineLine(engine));
   await tell(`${dataset.name}: ${dataset.count} images; ${steps} steps of ${batch}`);
   if (start > 0) await tell(`going on after step ${start} of ${steps}`);
   const step = await compileStep(options, checkpoint?.state ?? initialState(weights));

@@ -20,7 +20,7 @@ describe('loading a config', () => {
       keep: 2,
     });
     expect(config.heads).toEqual({ kind: 'adapter', exits: 'all', bottleneck: 64 });
-    expect(config.engine).toEqual({ kind: 'auto', threads: 0, frozenPrecision: 'fp32' });
+    expect(config.engine).toEqual({ kind: 'auto', provider: 'cpu', threads: 0, frozenPrecision: 'fp32' });
     expect(sources).toEqual([path, '--set train.batch=8']);
   });
 
@@ -90,6 +90,10 @@ describe('loading a config', () => {
     [
       'loss: { exitWeights: [0, 0] }',
       'loss.exitWeights: has only zeros, expected at least one exit that counts',
+    ],
+    [
+      'engine: { kind: webgpu, provider: cuda }',
+      'engine.provider: found cuda, but engine.kind is webgpu, and only onnx has providers; set engine.kind to onnx, or remove this',
     ],
   ])('holds rules between keys: %s', async (extra, message) => {
     expect(await messageFrom(file(`${least}${extra}`))).toContain(`  ${message}`);

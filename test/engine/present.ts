@@ -2,6 +2,9 @@
 import { describe, it } from '@jest/globals';
 import type { RunningKind } from '../../src/engine/engine.js';
 import { engines, type Availability } from '../../src/engine/engines.js';
+import { pickEngine } from '../../src/engine/pick.js';
+import type { Provider } from '../../src/engine/providers.js';
+import { messageOf } from '../../src/errors.js';
 
 /** Engines that this machine is said to run, separated by commas; their absence is a failure. */
 const promised = (process.env['EXITHEAD_TEST_ENGINES'] ?? '').split(',');
@@ -12,9 +15,15 @@ export async function describeOn(kind: RunningKind, name: string, tests: () => v
   describeIf(kind, found.usable ? undefined : `${found.why}\n  ${found.remedy}`, name, tests);
 }
 
+/** The same of a provider of the engine onnx, which is promised as onnx:<provider>. */
+export async function describeOnProvider(provider: Provider, name: string, tests: () => void): Promise<void> {
+  const why = await pickEngine({ kind: 'onnx', threads: 0, provider }).then(() => undefined, messageOf);
+  describeIf(`onnx:${provider}`, why, name, tests);
+}
+
 /** The same, where more or less than running is needed. @param why not; undefined where nothing is missing */
 export function describeIf(
-  kind: RunningKind,
+  kind: RunningKind | `onnx:${Provider}`,
   why: string | undefined,
   name: string,
   tests: () => void,
