@@ -23,7 +23,8 @@ export interface FuseOptions {
  * also reads stay as they are, so this changes frozen parts and sampling.
  */
 export function fuse(graph: Graph, { repacks }: FuseOptions): void {
-  const rules: readonly Rule[] = repacks ? [selfAttention, biasAndGelu] : [biasAndGelu];
+  const everywhere = [biasAndGelu, addedBiasAndGelu, addedBiasAndAttention];
+  const rules: readonly Rule[] = repacks ? [selfAttention, ...everywhere] : everywhere;
   const nodes = graph.live();
   const readers = readersOf(graph, nodes);
   graph.nodes.length = 0;
@@ -101,4 +102,45 @@ const biasAndGelu: Rule = (graph, node, readers) => {
   const product = graph.node('Gemm', [rows, weight], shape, { attributes, macs });
   const inputs = [graph.reshape(product, x.shape), bias];
   return { op: 'FastGelu', domain: 'com.microsoft', inputs, attributes: {}, macs: 0 };
+};
+
+interface BiasedRows {
+  /** Before the bias. */
+  readonly rows: Value;
+  readonly bias: Value;
+}
+
+/** A bias that was added in a pass of its own, as products in 8 bits have it, where only the reshaped sum is read. */
+function addedBias(value: Value | undefined, { maker, once }: Readers): BiasedRows | undefined {
+  const reshape = maker(value);
+  if (reshape?.op !== 'Reshape' || !once(value)) return undefined;
+  const [sum] = reshape.inputs;
+  const add = maker(sum);
+  const [rows, bias] = add?.op === 'Add' && once(sum) ? add.inputs : [];
+  if (!rows || !bias || !isFixed(bias) || bias.shape.length !== 1) return undefined;
+  return bias.shape[0] === rows.shape.at(-1) ? { rows, bias } : undefined;
+}
+
+const addedBiasAndGelu: Rule = (graph, node, readers) => {
+  if (node.op !== 'Gelu' || node.attributes['approximate'] !== 'tanh') return undefined;
+  const [x] = node.inputs;
+  const added = addedBias(x, readers);
+  if (!x || !added) return undefined;
+  const inputs = [graph.reshape(added.rows, x.shape), added.bias];
+  return { op: 'FastGelu', domain: 'com.microsoft', inputs, attributes: {}, macs: 0 };
+};
+
+/** The attention adds the bias of query, key and value where it writes each head. */
+const addedBiasAndAttention: Rule = (graph, node, readers) => {
+  if (node.op !== 'MultiHeadAttention' || node.inputs.length !== 3) return undefined;
+  const split = readers.maker(node.inputs[0]);
+  if (split?.op !== 'Split' || split.outputs.length !== 3) return undefined;
+  if (!split.outputs.every((part, i) => part === node.inputs[i] && readers.once(part))) return undefined;
+  const [whole, ...lengths] = split.inputs;
+  const added = addedBias(whole, readers);
+  if (!whole || !added) return undefined;
+  const parts = graph.emit('Split', [graph.reshape(added.rows, whole.shape), ...lengths], split.outputs, {
+    attributes: split.attributes,
+  });
+  return { ...node, inputs: [...parts, added.bias] };
 };

@@ -3,7 +3,9 @@ import { multiHeadAttention } from '../../src/backbones/attention.js';
 import { geluTanh, linear } from '../../src/backbones/layers.js';
 import type { Step, Tensors } from '../../src/engine/engine.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
+import type { FrozenWeights } from '../../src/engine/tensors.js';
 import { tf } from '../../src/engine/tf.js';
+import { quantise } from '../../src/exits/precision.js';
 import { stream } from '../../src/random.js';
 import { fuse } from '../../src/trace/fuse.js';
 import { trace } from '../../src/trace/trace.js';
@@ -19,6 +21,7 @@ const weights = {
   wide: normals('wide', 2 * width, width),
   'wide.bias': normals('wide.bias', 2 * width),
 };
+const rounded: FrozenWeights = { ...weights, qkv: quantise(weights.qkv), wide: quantise(weights.wide) };
 const batch = { x: { shape: ['batch', tokens, width] } } as const;
 
 /** Self-attention, then a layer and its GELU: what a transformer block is made of. */
@@ -38,8 +41,8 @@ const trained: Step = (given, { x }) => {
   };
 };
 
-function operators(step: Step, trainable: boolean, repacks = true) {
-  const parts = trainable ? { state: weights, frozen: {} } : { state: {}, frozen: weights };
+function operators(step: Step, trainable: boolean, repacks = true, given: FrozenWeights = weights) {
+  const parts = trainable ? { state: weights, frozen: {} } : { state: {}, frozen: given };
   const { graph } = trace(step, { batch, ...parts });
   const before = { outputs: graph.outputs.map(({ name }) => name), macs: graph.macsPerSample() };
   fuse(graph, { repacks });
@@ -61,6 +64,32 @@ describe('fuse', () => {
     const found = operators(frozen, false, false);
     expect(found).toEqual(expect.arrayContaining(['MultiHeadAttention', 'FastGelu']));
     expect(found).not.toContain('Transpose');
+  });
+  it('adds the biases of products in 8 bits where attention and GELU read them', () => {
+    for (const repacks of [true, false]) {
+      const found = operators(frozen, false, repacks, rounded);
+      expect(found).toEqual(expect.arrayContaining(['MultiHeadAttention', 'FastGelu']));
+      for (const gone of ['Add', 'Gelu']) expect(found).not.toContain(gone);
+    }
+  });
+  it('changes no number of products in 8 bits', async () => {
+    // A result in between keeps the biases where they are.
+    const watched: Step = (_state, { x }, given) => {
+      const layer = (name: string) => ({ weight: given[name]!, bias: given[`${name}.bias`]! });
+      const whole = linear(x as tf.Tensor3D, layer('qkv'));
+      const [q, k, v] = tf.split<tf.Tensor3D>(whole, 3, -1);
+      const wide = linear(multiHeadAttention(q!, k!, v!, heads), layer('wide'));
+      return { state: {}, out: { y: geluTanh(wide), whole, wide } };
+    };
+    const x = stream(9, 'x').normals(2 * tokens * width);
+    const engine = onnxEngine({ threads: 1, reason: 'test' });
+    const found = [];
+    for (const step of [frozen, watched]) {
+      const compiled = await engine.compile(step, { batch, state: {}, frozen: rounded });
+      found.push((await compiled({ x }))['y']!.data);
+      await compiled.dispose();
+    }
+    expect(found[0]).toBeAllClose(found[1]!, 1e-5);
   });
   it('changes no number', async () => {
     await tf.setBackend('cpu');
