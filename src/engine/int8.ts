@@ -1,6 +1,7 @@
 // Which engine multiplies in 8 bits, and does this processor do it right?
 import { UserError } from '../errors.js';
 import type { Engine, RunningKind, Step } from './engine.js';
+import type { Provider } from './providers.js';
 import type { QuantisedTensor } from './tensors.js';
 import { tf } from './tf.js';
 
@@ -11,6 +12,14 @@ export function noInt8(kind: RunningKind): UserError {
   return new UserError(
     `engine ${kind} has no products in 8 bits, which engine.frozenPrecision: int8 asks for. Take the engine ${int8Engine}, or ` +
       'set engine.frozenPrecision to fp32.',
+  );
+}
+
+/** Other providers would hand every such product back to the CPU, with copies both ways. */
+export function noInt8On(provider: Provider): UserError {
+  return new UserError(
+    `engine.provider is ${provider}, but only cpu has products in 8 bits, which engine.frozenPrecision: int8 asks for. ` +
+      'Remove engine.provider, or set engine.frozenPrecision to fp32.',
   );
 }
 

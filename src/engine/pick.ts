@@ -2,7 +2,7 @@
 import type { Engine, EngineKind, RunningKind } from './engine.js';
 import { UserError } from '../errors.js';
 import { engines } from './engines.js';
-import { int8Engine, noInt8, requireInt8 } from './int8.js';
+import { int8Engine, noInt8, noInt8On, requireInt8 } from './int8.js';
 import { engineOfProviders, providerRefusal, type Provider } from './providers.js';
 import type { FrozenPrecision } from './tensors.js';
 
@@ -52,6 +52,7 @@ export async function pickEngine({
   if (isInt8 && kind !== 'auto' && kind !== int8Engine) throw noInt8(kind);
   const refusal = providerRefusal({ kind, provider });
   if (refusal !== undefined) throw new UserError(`engine.provider: ${refusal}`);
+  if (isInt8 && provider !== 'cpu') throw noInt8On(provider);
   const choice = await choiceOf(kind, provider, isInt8);
   const engine = await engines[choice.kind].open({ threads, provider, reason: choice.reason });
   if (isInt8) await requireInt8(engine);

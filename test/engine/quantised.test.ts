@@ -137,6 +137,11 @@ describe('engines', () => {
       'engine wasm has no products in 8 bits',
     );
   });
+  it('refuse it on other providers than the CPU', async () => {
+    await expect(
+      pickEngine({ kind: 'onnx', threads: 1, provider: 'webgpu', frozenPrecision: 'int8' }),
+    ).rejects.toThrow('engine.provider is webgpu, but only cpu has products in 8 bits');
+  });
   it('are picked by what they can do', async () => {
     const { kind, reason } = await pickEngine({ kind: 'auto', threads: 1, frozenPrecision: 'int8' });
     expect([kind, reason]).toEqual(['onnx', 'the one engine with products in 8 bits']);
