@@ -17,6 +17,7 @@ import { diffusion } from '../src/diffusion/betas.js';
 import { respace } from '../src/diffusion/respace.js';
 import { accuracyOn, agreement } from '../src/evaluate/agreement.js';
 import { trainClassifier } from '../src/evaluate/classifier.js';
+import { modelIn } from '../src/exits/precision.js';
 import { writeFileAtomic } from '../src/files/write.js';
 import { beside } from '../src/report/beside.js';
 import { imageGrid, type Picture } from '../src/report/grid.js';
@@ -77,7 +78,8 @@ const quickstart = verb({
     const test = await openData(config.data, 'test', backbone.spec);
     const table = await profile({
       ...(await work('profile')),
-      ...{ model: trained.model, dataset: test, seed: config.seed, ...config.profile },
+      ...{ dataset: test, seed: config.seed, ...config.profile },
+      model: await modelIn(trained.model, config.engine.frozenPrecision),
       fingerprints: { backbone: backbone.fingerprint, heads: trained.heads.fingerprint },
       diffusion: diffusion(config.diffusion),
     });
