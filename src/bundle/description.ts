@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { readSpec } from '../backbones/spec.js';
+import { betaKinds } from '../diffusion/betas.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import { checkedPlans, headKinds, headPlan, type HeadPlan } from '../exits/heads.js';
 import { UserError } from '../errors.js';
@@ -25,7 +26,11 @@ const headSchema = z.object({
 
 const diffusionSchema = z.object({
   prediction: z.literal('epsilon').describe('what the model predicts'),
-  betas: z.literal('linear').describe('betas grow linearly from betaStart to betaEnd, both included'),
+  betas: z
+    .enum(betaKinds)
+    .describe(
+      'what grows linearly from betaStart to betaEnd: betas, or with scaled-linear their square roots',
+    ),
   betaStart: z.number().gt(0).lt(1),
   betaEnd: z.number().gt(0).lt(1),
   steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T'),

@@ -1,4 +1,5 @@
 // What does the README of a bundle say? Enough to sample with it, here or from another language.
+import type { BetaKind } from '../diffusion/betas.js';
 import { stretchesOf, type Schedule } from '../schedules/schedule.js';
 import type { BundleDescription } from './description.js';
 
@@ -69,10 +70,15 @@ def exit_at(t):
 \`\`\`
 
 Run the backbone's first \`exit_at(t)\` blocks, then the head of that exit; at exit ${schedule.available.at(-1)?.exit} the backbone's own last
-layer. Noise: linear betas from ${diffusion.betaStart} to ${diffusion.betaEnd} in ${diffusion.steps} steps. Prediction: ${diffusion.prediction}. Guidance
+layer. Noise: ${noise[diffusion.betas]} from ${diffusion.betaStart} to ${diffusion.betaEnd} in ${diffusion.steps} steps. Prediction: ${diffusion.prediction}. Guidance
 scale: ${diffusion.guidance} (1 is unguided).
 `;
 }
+
+const noise: Readonly<Record<BetaKind, string>> = {
+  linear: 'linear betas',
+  'scaled-linear': 'betas whose square roots are linear,',
+};
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;

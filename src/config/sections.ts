@@ -1,6 +1,7 @@
 // Which keys does each section of a config have? Type, default, limits and one-line meaning of every one.
 import { z } from 'zod';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
+import { betaKinds } from '../diffusion/betas.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
@@ -109,7 +110,12 @@ export const dataSection = z
 export const diffusionSection = z
   .strictObject({
     steps: count(100_000).default(1000).describe('number of diffusion steps, T'),
-    betas: z.literal('linear').default('linear').describe('how betas grow from betaStart to betaEnd'),
+    betas: z
+      .enum(betaKinds)
+      .default('linear')
+      .describe(
+        'what grows evenly from betaStart to betaEnd: betas; or with scaled-linear their square roots, as in latent diffusion',
+      ),
     betaStart: z.number().gt(0).lt(1).default(1e-4).describe('variance added by the first step'),
     betaEnd: z.number().gt(0).lt(1).default(0.02).describe('variance added by the last step'),
     prediction: z.literal('epsilon').default('epsilon').describe('what the backbone predicts'),

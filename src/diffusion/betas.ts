@@ -1,7 +1,16 @@
-// How much noise is in x_t? The linear variance schedule of DDPM (Ho et al. 2020, section 4), in double precision.
-import { UserError } from '../errors.js';
+// How much noise is in x_t? The variance schedules that backbones were trained with, in double precision.
+import { unreachable, UserError } from '../errors.js';
+
+/**
+ * How betas grow from the first to the last:
+ * - linear: in equal steps (DDPM, Ho et al. 2020, section 4);
+ * - scaled-linear: their square roots do (latent diffusion, Rombach et al. 2022; the U-ViTs for latents).
+ */
+export const betaKinds = ['linear', 'scaled-linear'] as const;
+export type BetaKind = (typeof betaKinds)[number];
 
 export interface BetaOptions {
+  readonly betas: BetaKind;
   /** Variance added by the first and by the last step, each between 0 and 1. */
   readonly betaStart: number;
   readonly betaEnd: number;
@@ -20,23 +29,39 @@ export interface Diffusion {
 }
 
 /** The settings of DDPM and DiT. */
-export const ddpmBetas: BetaOptions = { betaStart: 0.0001, betaEnd: 0.02, steps: 1000 };
+export const ddpmBetas: BetaOptions = { betas: 'linear', betaStart: 0.0001, betaEnd: 0.02, steps: 1000 };
 
 /**
- * Betas that grow linearly from `betaStart` to `betaEnd`, both included.
+ * Betas that grow from `betaStart` to `betaEnd`, both included.
  * @throws UserError if a setting is out of range
  */
-export function diffusion({ betaStart, betaEnd, steps }: BetaOptions): Diffusion {
+export function diffusion({ betas: kind, betaStart, betaEnd, steps }: BetaOptions): Diffusion {
   if (!Number.isInteger(steps) || steps < 1)
     throw new UserError(`diffusion.steps is ${steps}, expected a whole number of at least 1.`);
   if (!(betaStart > 0 && betaStart <= betaEnd && betaEnd < 1))
     throw new UserError(
       `diffusion betas go from ${betaStart} to ${betaEnd}, expected 0 < betaStart <= betaEnd < 1.`,
     );
-  const stride = steps > 1 ? (betaEnd - betaStart) / (steps - 1) : 0;
-  const betas = Float64Array.from({ length: steps }, (_, t) => betaStart + t * stride);
+  const betas = betasOf(kind, betaStart, betaEnd, steps);
   let product = 1;
   return { steps, betas, alphasCumprod: betas.map((beta) => (product *= 1 - beta)) };
+}
+
+function betasOf(kind: BetaKind, first: number, last: number, steps: number): Float64Array {
+  switch (kind) {
+    case 'linear':
+      return evenly(first, last, steps);
+    case 'scaled-linear':
+      return evenly(Math.sqrt(first), Math.sqrt(last), steps).map((root) => root ** 2);
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** [steps], both ends included. */
+function evenly(first: number, last: number, steps: number): Float64Array {
+  const stride = steps > 1 ? (last - first) / (steps - 1) : 0;
+  return Float64Array.from({ length: steps }, (_, t) => first + t * stride);
 }
 
 /**

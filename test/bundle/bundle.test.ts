@@ -85,6 +85,7 @@ describe('a bundle', () => {
     const text = readFileSync(join(await written(), 'README.md'), 'utf8');
     expect(text).toContain('exithead sample . -n 16 --solver ddim --steps 20');
     expect(text).toContain('def exit_at(t):');
+    expect(text).toContain('Noise: linear betas from 0.0001 to 0.02 in 1000 steps.');
     const rows = [...text.matchAll(/^\| (\d+)(?: to (\d+))? \| (\d+) \| (\d+) \|$/gm)].map((row) =>
       row.map(Number),
     );

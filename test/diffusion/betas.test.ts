@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { alphaBar, ddpmBetas, diffusion, logSnr } from '../../src/diffusion/betas.js';
+import { alphaBar, betaKinds, ddpmBetas, diffusion, logSnr } from '../../src/diffusion/betas.js';
 import { UserError } from '../../src/errors.js';
 import { schedulerRuns } from '../samplers/fixture.js';
 
@@ -7,9 +7,27 @@ const ddpm = diffusion(ddpmBetas);
 
 describe('diffusion', () => {
   it('goes from the first beta to the last in equal steps', () => {
-    const { betas } = diffusion({ betaStart: 0.1, betaEnd: 0.3, steps: 5 });
+    const { betas } = diffusion({ betas: 'linear', betaStart: 0.1, betaEnd: 0.3, steps: 5 });
     expect(betas).toBeAllClose([0.1, 0.15, 0.2, 0.25, 0.3], 1e-15);
-    expect(diffusion({ betaStart: 0.1, betaEnd: 0.3, steps: 1 }).betas).toBeAllClose([0.1], 0);
+    expect(diffusion({ betas: 'linear', betaStart: 0.1, betaEnd: 0.3, steps: 1 }).betas).toBeAllClose(
+      [0.1],
+      0,
+    );
+  });
+
+  it('goes in equal steps of their square roots where betas are scaled-linear', () => {
+    const { betas } = diffusion({ betas: 'scaled-linear', betaStart: 0.01, betaEnd: 0.09, steps: 5 });
+    expect(betas).toBeAllClose([0.01, 0.0225, 0.04, 0.0625, 0.09], 1e-15);
+    expect(
+      diffusion({ betas: 'scaled-linear', betaStart: 0.01, betaEnd: 0.09, steps: 1 }).betas,
+    ).toBeAllClose([0.01], 1e-15);
+  });
+
+  it('has the noise levels of latent diffusion, from 0.0292 to 14.6146', () => {
+    const latent = diffusion({ betas: 'scaled-linear', betaStart: 0.00085, betaEnd: 0.012, steps: 1000 });
+    const sigma = (t: number): number => Math.exp(-logSnr(latent, t) / 2);
+    expect(sigma(0)).toBeCloseTo(0.0292, 4);
+    expect(sigma(999)).toBeCloseTo(14.6146, 4);
   });
 
   it('has the alphasCumprod of the reference schedulers', () => {
@@ -27,7 +45,7 @@ describe('diffusion', () => {
     { betaStart: 0.01, betaEnd: 0.02, steps: 0 },
     { betaStart: 0.01, betaEnd: 0.02, steps: 1.5 },
   ])('refuses %j', (options) => {
-    expect(() => diffusion(options)).toThrow(UserError);
+    for (const betas of betaKinds) expect(() => diffusion({ betas, ...options })).toThrow(UserError);
   });
 });
 

@@ -4,7 +4,7 @@ import { addNoise, predictX0 } from '../../src/diffusion/forward.js';
 import { stream } from '../../src/random.js';
 
 /** betas 0.36 and 0.75: alphasCumprod 0.64 and 0.16. */
-const short = diffusion({ betaStart: 0.36, betaEnd: 0.75, steps: 2 });
+const short = diffusion({ betas: 'linear', betaStart: 0.36, betaEnd: 0.75, steps: 2 });
 const ddpm = diffusion(ddpmBetas);
 
 describe('addNoise', () => {
