@@ -39,8 +39,22 @@ interface CommonSpec {
  */
 export type TimeAxis = 'steps' | 'steps-from-1' | 'continuous';
 
+/** The official code and diffusers differ in all that a DiT has of its own; none of it follows from another. */
 export interface DitSpec extends CommonSpec {
   readonly family: 'dit';
+  /** Time is embedded in waves of frequency 10000^(-j / (128 - timeShift)): officially 0, in diffusers 1. */
+  readonly timeShift: 0 | 1;
+  /** Added to the variance in the norm before the MLP: officially 1e-6, as in all other norms, in diffusers 1e-5. */
+  readonly mlpNormEpsilon: number;
+  /** Whether one layer makes query, key and value (official), or each has its own (diffusers). */
+  readonly projections: 'joined' | 'split';
+  /**
+   * Whether time and label are embedded once (official), or by every block for itself, and for the last layer by the
+   * first block (diffusers, unless the embedders of its blocks are equal).
+   */
+  readonly embedders: 'shared' | 'per-block';
+  /** Whether the fixed positions lie among the weights (official), or are computed (diffusers). */
+  readonly positions: 'stored' | 'computed';
 }
 
 /**
@@ -72,6 +86,16 @@ export interface State {
   readonly condition: tf.Tensor2D;
   /** For U-ViT: what encoder blocks put out and decoder blocks have not taken yet, [B, N, D] each; the last goes first. */
   readonly skips?: readonly tf.Tensor3D[];
+  /** For a DiT whose blocks embed time and label for themselves: what they embed. */
+  readonly asked?: Asked;
+}
+
+/** What the embedders of a DiT read. */
+export interface Asked {
+  /** Waves of the native time, [B, 256]. */
+  readonly waves: tf.Tensor2D;
+  /** Class labels, int32 [B]. */
+  readonly labels: tf.Tensor1D;
 }
 
 /** What the backbone is asked for. */

@@ -2,8 +2,9 @@
 import { tf } from '../engine/tf.js';
 import type { Tensors } from '../engine/engine.js';
 import type { Shapes } from '../engine/tensors.js';
+import { unreachable } from '../errors.js';
 import { multiHeadAttention } from './attention.js';
-import type { Backbone, BackboneFamily, DitSpec, Query, State } from './backbone.js';
+import type { Asked, Backbone, BackboneFamily, DitSpec, Query, State } from './backbone.js';
 import {
   geluTanh,
   layerNorm,
@@ -18,12 +19,13 @@ import {
   type Linear,
 } from './layers.js';
 import { patchTokens, unpatchify } from './patches.js';
+import { positions } from './positions.js';
 
 interface BlockWeights {
   /** Shift, scale and gate of the attention, then of the MLP: [6 D, D]. */
   readonly modulation: Linear;
-  /** Query, key, value one after the other: [3 D, D]. */
-  readonly qkv: Linear;
+  /** Query, key, value: one layer [3 D, D], or three [D, D]. */
+  readonly attention: readonly Linear[];
   readonly proj: Linear;
   readonly fc1: Linear;
   readonly fc2: Linear;
@@ -36,10 +38,18 @@ interface LastWeights {
   readonly linear: Linear;
 }
 
-function blockWeights(weights: Tensors, prefix: string): BlockWeights {
+type Projections = DitSpec['projections'];
+
+/** The layers of query, key and value, which the official code joins. */
+const attentionLayers: Readonly<Record<Projections, readonly string[]>> = {
+  joined: ['attn.qkv'],
+  split: ['attn.q', 'attn.k', 'attn.v'],
+};
+
+function blockWeights(projections: Projections, weights: Tensors, prefix: string): BlockWeights {
   return {
     modulation: linearWeights(weights, `${prefix}adaLN_modulation.1`),
-    qkv: linearWeights(weights, `${prefix}attn.qkv`),
+    attention: attentionLayers[projections].map((name) => linearWeights(weights, prefix + name)),
     proj: linearWeights(weights, `${prefix}attn.proj`),
     fc1: linearWeights(weights, `${prefix}mlp.fc1`),
     fc2: linearWeights(weights, `${prefix}mlp.fc2`),
@@ -55,24 +65,67 @@ function lastWeights(weights: Tensors, prefix: string): LastWeights {
 
 function embed(spec: DitSpec, weights: Tensors, { x, t, y }: Query): State {
   const patches = patchTokens(spec, x, linearWeights(weights, 'x_embedder.proj'));
-  const hidden = tf.add(patches, weightOf(weights, 'pos_embed'));
-  const wide = linear(timestepEmbedding(t), linearWeights(weights, 't_embedder.mlp.0'));
-  const time = linear(silu(wide), linearWeights(weights, 't_embedder.mlp.2'));
-  const label = tf.gather(weightOf(weights, 'y_embedder.embedding_table.weight'), y);
-  return { hidden: hidden as tf.Tensor3D, condition: silu(tf.add<tf.Tensor2D>(time, label)) };
+  const hidden = tf.add<tf.Tensor3D>(patches, places(spec, weights));
+  const asked = { waves: timestepEmbedding(t, timeFrequencies, spec.timeShift), labels: y };
+  const isShared = spec.embedders === 'shared';
+  // The last layer takes what the first block embeds.
+  const condition = conditionOf(weights, isShared ? '' : 'blocks.0.', asked);
+  return { hidden, condition, ...(isShared ? {} : { asked }) };
 }
 
-function block(spec: DitSpec, weights: BlockWeights, { hidden, condition }: State): State {
+/** [1, N, D] */
+function places(spec: DitSpec, weights: Tensors): tf.Tensor {
+  switch (spec.positions) {
+    case 'stored':
+      return weightOf(weights, 'pos_embed');
+    case 'computed':
+      return tf.tensor3d(positions(spec), [1, spec.tokens, spec.width]);
+    default:
+      return unreachable(spec.positions);
+  }
+}
+
+/** Embedded time and label after SiLU, [B, D]. */
+function conditionOf(weights: Tensors, prefix: string, { waves, labels }: Asked): tf.Tensor2D {
+  const wide = linear(waves, linearWeights(weights, `${prefix}t_embedder.mlp.0`));
+  const time = linear(silu(wide), linearWeights(weights, `${prefix}t_embedder.mlp.2`));
+  const label = tf.gather(weightOf(weights, `${prefix}y_embedder.embedding_table.weight`), labels);
+  return silu(tf.add<tf.Tensor2D>(time, label));
+}
+
+function runBlock(spec: DitSpec, weights: Tensors, state: State, k: number): State {
+  const prefix = `blocks.${k - 1}.`;
+  const own = blockWeights(spec.projections, weights, prefix);
+  const { asked, condition } = state;
+  // The first block's condition is also that of the last layer, so it stays in the state.
+  const ownCondition = asked && k > 1 ? conditionOf(weights, prefix, asked) : condition;
+  return { ...state, hidden: block(spec, own, state.hidden, ownCondition) };
+}
+
+function block(
+  spec: DitSpec,
+  weights: BlockWeights,
+  hidden: tf.Tensor3D,
+  condition: tf.Tensor2D,
+): tf.Tensor3D {
   const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(condition, weights.modulation, 6);
   if (!shift1 || !scale1 || !gate1 || !shift2 || !scale2 || !gate2)
     throw new Error('a block has six vectors');
-  const qkv = linear(modulate(layerNorm(hidden), shift1, scale1), weights.qkv);
-  const [q, k, v] = tf.split<tf.Tensor3D>(qkv, 3, -1);
+  const [q, k, v] = projected(modulate(layerNorm(hidden), shift1, scale1), weights.attention);
   if (!q || !k || !v) throw new Error('attention has three inputs');
   const attended = linear(multiHeadAttention(q, k, v, spec.heads), weights.proj);
   const middle = tf.add<tf.Tensor3D>(hidden, tf.mul(gate1, attended));
-  const wide = geluTanh(linear(modulate(layerNorm(middle), shift2, scale2), weights.fc1));
-  return { hidden: tf.add(middle, tf.mul(gate2, linear(wide, weights.fc2))), condition };
+  const wide = geluTanh(
+    linear(modulate(layerNorm(middle, spec.mlpNormEpsilon), shift2, scale2), weights.fc1),
+  );
+  return tf.add(middle, tf.mul(gate2, linear(wide, weights.fc2)));
+}
+
+/** Query, key and value, [B, N, D] each. */
+function projected(x: tf.Tensor3D, layers: readonly Linear[]): tf.Tensor3D[] {
+  const [joined, ...others] = layers.map((layer) => linear(x, layer));
+  if (!joined) throw new Error('attention has layers');
+  return others.length === 0 ? tf.split<tf.Tensor3D>(joined, 3, -1) : [joined, ...others];
 }
 
 function last(spec: DitSpec, weights: LastWeights, { hidden, condition }: State): tf.Tensor4D {
@@ -85,10 +138,12 @@ function linearShapes(name: string, inputs: number, outputs: number): Shapes {
   return { [`${name}.weight`]: [outputs, inputs], [`${name}.bias`]: [outputs] };
 }
 
-function blockShapes({ width, mlpRatio }: DitSpec): Shapes {
+function blockShapes({ width, mlpRatio }: DitSpec, projections: Projections): Shapes {
   const wide = Math.trunc(width * mlpRatio);
+  const layers = attentionLayers[projections];
+  const attention = layers.map((name) => linearShapes(name, width, (3 / layers.length) * width));
   return {
-    ...linearShapes('attn.qkv', width, 3 * width),
+    ...Object.fromEntries(attention.flatMap((layer) => Object.entries(layer))),
     ...linearShapes('attn.proj', width, width),
     ...linearShapes('mlp.fc1', width, wide),
     ...linearShapes('mlp.fc2', wide, width),
@@ -103,21 +158,31 @@ function lastShapes({ width, patch, outChannels }: DitSpec): Shapes {
   };
 }
 
+function embedderShapes({ width, classes }: DitSpec): Shapes {
+  return {
+    ...linearShapes('t_embedder.mlp.0', timeFrequencies, width),
+    ...linearShapes('t_embedder.mlp.2', width, width),
+    // One row more than classes: the null class of guidance, the only one of an unconditional DiT.
+    'y_embedder.embedding_table.weight': [classes + 1, width],
+  };
+}
+
 function prefixed(shapes: Shapes, prefix: string): Shapes {
   return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [prefix + name, shape]));
 }
 
 function shapes(spec: DitSpec): Shapes {
-  const { channels, patch, width, tokens, classes, depth } = spec;
-  const blocks = Array.from({ length: depth }, (_, i) => prefixed(blockShapes(spec), `blocks.${i}.`));
+  const { channels, patch, width, tokens, depth, projections, embedders } = spec;
+  const ofBlock = {
+    ...blockShapes(spec, projections),
+    ...(embedders === 'per-block' && embedderShapes(spec)),
+  };
+  const blocks = Array.from({ length: depth }, (_, i) => prefixed(ofBlock, `blocks.${i}.`));
   return {
-    pos_embed: [1, tokens, width],
+    ...(spec.positions === 'stored' && { pos_embed: [1, tokens, width] }),
     'x_embedder.proj.weight': [width, channels, patch, patch],
     'x_embedder.proj.bias': [width],
-    ...linearShapes('t_embedder.mlp.0', timeFrequencies, width),
-    ...linearShapes('t_embedder.mlp.2', width, width),
-    // One row more than classes: the null class of guidance, the only one of an unconditional DiT.
-    'y_embedder.embedding_table.weight': [classes + 1, width],
+    ...(embedders === 'shared' && embedderShapes(spec)),
     ...Object.fromEntries(blocks.flatMap((block) => Object.entries(block))),
     ...prefixed(lastShapes(spec), 'final_layer.'),
   };
@@ -127,7 +192,7 @@ function bind(spec: DitSpec, weights: Tensors): Backbone {
   return {
     spec,
     embed: (query) => embed(spec, weights, query),
-    block: (state, k) => block(spec, blockWeights(weights, `blocks.${k - 1}.`), state),
+    block: (state, k) => runBlock(spec, weights, state, k),
     leave: (state) => state,
     finish: (state) => last(spec, lastWeights(weights, 'final_layer.'), state),
   };
@@ -136,8 +201,7 @@ function bind(spec: DitSpec, weights: Tensors): Backbone {
 export const dit: BackboneFamily<DitSpec> = {
   family: 'dit',
   shapes,
-  // Every DiT has the same parameters but for their number and shapes.
-  hasElsewhere: () => false,
+  hasElsewhere: (name) => /^pos_embed$|(^|\.)[ty]_embedder\.|\.attn\.(qkv|q|k|v)\./.test(name),
   bind,
   firstExit: () => 1,
   last: {
@@ -146,9 +210,13 @@ export const dit: BackboneFamily<DitSpec> = {
     run: (spec, weights, state) => last(spec, lastWeights(weights, ''), state),
   },
   extraBlock: {
-    shapes: blockShapes,
+    // One product is faster than three, and a new block has no checkpoint to follow.
+    shapes: (spec) => blockShapes(spec, 'joined'),
     // With zero gates the block adds nothing.
     start: (name) => (name.startsWith('adaLN_modulation.') || name.endsWith('.bias') ? 'zero' : 'random'),
-    run: (spec, weights, state) => block(spec, blockWeights(weights, ''), state),
+    run: (spec, weights, state) => ({
+      ...state,
+      hidden: block(spec, blockWeights('joined', weights, ''), state.hidden, state.condition),
+    }),
   },
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { DitSpec } from './backbone.js';
 import { checkedOptions, commonFits, count, type Fit } from './specOptions.js';
 
-/** The options of the official DiT class, plus the number of time steps. */
+/** The options of the official DiT class, plus the number of time steps and what other code computes differently. */
 const optionsSchema = z.object({
   family: z.literal('dit').default('dit'),
   /** Side of the input: latents or pixels. */
@@ -18,6 +18,12 @@ const optionsSchema = z.object({
   num_classes: z.int().min(0).max(1_000_000),
   learn_sigma: z.boolean(),
   time_steps: count(100_000).default(1000),
+  /** The official code has the defaults; what each means says `DitSpec`. */
+  time_shift: z.union([z.literal(0), z.literal(1)]).default(0),
+  mlp_norm_eps: z.number().gt(0).max(1).default(1e-6),
+  qkv: z.enum(['joined', 'split']).default('joined'),
+  embedders: z.enum(['shared', 'per-block']).default('shared'),
+  positions: z.enum(['stored', 'computed']).default('stored'),
 });
 
 type Options = z.output<typeof optionsSchema>;
@@ -57,6 +63,11 @@ export function readDitSpec(json: unknown, path: string): DitSpec {
     timeSteps: options.time_steps,
     timeAxis: 'steps',
     prediction: 'epsilon',
+    timeShift: options.time_shift,
+    mlpNormEpsilon: options.mlp_norm_eps,
+    projections: options.qkv,
+    embedders: options.embedders,
+    positions: options.positions,
   };
 }
 
@@ -74,6 +85,11 @@ export function ditJson(spec: DitSpec): Required<DitOptions> {
     num_classes: spec.classes,
     learn_sigma: spec.outChannels === 2 * spec.channels,
     time_steps: spec.timeSteps,
+    time_shift: spec.timeShift,
+    mlp_norm_eps: spec.mlpNormEpsilon,
+    qkv: spec.projections,
+    embedders: spec.embedders,
+    positions: spec.positions,
   };
 }
 

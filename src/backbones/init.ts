@@ -4,6 +4,7 @@ import { stream } from '../random.js';
 import { unreachable } from '../errors.js';
 import type { BackboneSpec, DitSpec } from './backbone.js';
 import { familyOf } from './families.js';
+import { positions } from './positions.js';
 
 /** The official initialisation of the family. Every parameter has a random stream of its own name. */
 export function initialWeights(spec: BackboneSpec, seed: number): HostTensors {
@@ -36,8 +37,7 @@ function initialInDit(spec: DitSpec, name: string, shape: readonly number[], see
   if (name === 'pos_embed') return { shape, data: positions(spec) };
   if (name.endsWith('.bias') || name.includes('adaLN_modulation') || name.startsWith('final_layer.'))
     return zeros(shape);
-  if (name.startsWith('t_embedder.') || name.startsWith('y_embedder.'))
-    return normal(shape, 0.02, seed, name);
+  if (/(^|\.)[ty]_embedder\./.test(name)) return normal(shape, 0.02, seed, name);
   return xavierUniform(shape, seed, name);
 }
 
@@ -82,17 +82,4 @@ function fanInUniform(shape: readonly number[], seed: number, name: string): Hos
 function normal(shape: readonly number[], deviation: number, seed: number, name: string): HostTensor {
   const data = stream(seed, `init/${name}`).normals(sizeOf(shape));
   return { shape, data: data.map((x) => deviation * x) };
-}
-
-/** [N, D], row by row: a half of each vector encodes the column, the other the row; in it all sines, then all cosines. */
-function positions({ width, patch, imageSize }: DitSpec): Float32Array {
-  const side = imageSize / patch;
-  const quarter = width / 4;
-  const frequencies = Array.from({ length: quarter }, (_, j) => 10000 ** (-j / quarter));
-  const waves = (at: number): number[] => [
-    ...frequencies.map((f) => Math.sin(at * f)),
-    ...frequencies.map((f) => Math.cos(at * f)),
-  ];
-  const places = Array.from({ length: side * side }, (_, n) => [n % side, Math.floor(n / side)]);
-  return Float32Array.from(places.flatMap((place) => place.flatMap(waves)));
 }

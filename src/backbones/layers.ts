@@ -35,14 +35,14 @@ export function linear<T extends tf.Tensor>(x: T, { weight, bias }: Linear): T {
 }
 
 /** DiT's epsilon. */
-const epsilon = 1e-6;
+const usualEpsilon = 1e-6;
 
-/** Mean 0 and variance 1 over the last axis, without affine parameters. */
-export function layerNorm<T extends tf.Tensor>(x: T): T {
+/** Mean 0 and variance 1 over the last axis, without affine parameters. @param epsilon added to the variance */
+export function layerNorm<T extends tf.Tensor>(x: T, epsilon = usualEpsilon): T {
   return withGradient(
     [x],
     (x) => {
-      const [value, inverse] = composite('LayerNormFwd', { x }, { epsilon }) ?? normalise(x);
+      const [value, inverse] = composite('LayerNormFwd', { x }, { epsilon }) ?? normalise(x, epsilon);
       if (!value || !inverse) throw new Error('LayerNormFwd has two outputs');
       return { value: value as T, saved: [value, inverse] };
     },
@@ -55,7 +55,7 @@ export function layerNorm<T extends tf.Tensor>(x: T): T {
   );
 }
 
-function normalise(x: tf.Tensor): readonly tf.Tensor[] {
+function normalise(x: tf.Tensor, epsilon: number): readonly tf.Tensor[] {
   const centred = tf.sub(x, tf.mean(x, -1, true));
   const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
   return [tf.mul(centred, inverse), inverse];
@@ -114,16 +114,17 @@ export function modulation(condition: tf.Tensor2D, layer: Linear, count: number)
 export const timeFrequencies = 256;
 
 /**
- * Sinusoidal embedding of native time: cosines, then sines, of t 10000^(-j/half), half of the width each.
+ * Sinusoidal embedding of native time: cosines, then sines, of t 10000^(-j / (half - shift)), half of the width each.
  * @param t [B]
  * @param width even
+ * @param shift by how much the frequencies fall faster
  * @returns [B, width]
  */
-export function timestepEmbedding(t: tf.Tensor1D, width = timeFrequencies): tf.Tensor2D {
+export function timestepEmbedding(t: tf.Tensor1D, width = timeFrequencies, shift = 0): tf.Tensor2D {
   const half = width / 2;
   // Single precision at each step, as the official code rounds: at t = 999 the last bit of a frequency shows.
   const logStep = Math.fround(-Math.log(10000));
-  const exponents = Float32Array.from({ length: half }, (_, j) => Math.fround(logStep * j) / half);
+  const exponents = Float32Array.from({ length: half }, (_, j) => Math.fround(logStep * j) / (half - shift));
   const frequencies = exponents.map(Math.exp);
   const angles = tf.mul<tf.Tensor2D>(tf.reshape(t, [-1, 1]), tf.tensor2d(frequencies, [1, half]));
   return tf.concat2d([tf.cos(angles), tf.sin(angles)], 1);

@@ -1,6 +1,7 @@
 // What is this backbone, in numbers? Reads, checks and writes the config.json beside a model's weights.
 import { unreachable, UserError } from '../errors.js';
 import type { BackboneSpec, DitSpec, ExitRule, UvitSpec } from './backbone.js';
+import { isDiffusersConfig, readDiffusersDit } from './ditDiffusers.js';
 import {
   ditJson,
   publishedDit,
@@ -15,10 +16,12 @@ export { ditSpec, type DitData, type DitOptions } from './ditSpec.js';
 export { uvitSpec, type UvitOptions } from './uvitSpec.js';
 
 /**
- * Reads a parsed config.json: that of the family it names, or else of the family whose options it has.
+ * Reads a parsed config.json: that of the family or the class of diffusers it names, or else of the family whose options
+ * it has.
  * @throws UserError naming the file and all that is wrong in it
  */
 export function readSpec(json: unknown, path: string): BackboneSpec {
+  if (isDiffusersConfig(json)) return readDiffusersDit(json, path);
   return isUvit(json) ? readUvitSpec(json, path) : readDitSpec(json, path);
 }
 

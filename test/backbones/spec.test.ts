@@ -54,6 +54,11 @@ describe('spec', () => {
       timeSteps: 1000,
       timeAxis: 'steps',
       prediction: 'epsilon',
+      timeShift: 0,
+      mlpNormEpsilon: 1e-6,
+      projections: 'joined',
+      embedders: 'shared',
+      positions: 'stored',
     });
   });
 

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { DitSpec } from '../../src/backbones/backbone.js';
 import { dit } from '../../src/backbones/dit.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { respace } from '../../src/diffusion/respace.js';
@@ -7,28 +6,11 @@ import type { HostTensors } from '../../src/engine/tensors.js';
 import { tf } from '../../src/engine/tf.js';
 import { sample, type Denoise, type SampleOptions } from '../../src/samplers/sampler.js';
 import { fixtureTensors, pick, uploadAll } from '../fixtures.js';
+import { tinySpec as spec } from '../tiny-dit.js';
 
 const ddpm = diffusion(ddpmBetas);
 
 describe('the official DiT sampler with learned variance', () => {
-  const spec: DitSpec = {
-    family: 'dit',
-    size: 'DiT-6x48/2',
-    depth: 6,
-    tokens: 16,
-    width: 48,
-    heads: 4,
-    mlpRatio: 4,
-    patch: 2,
-    channels: 4,
-    imageSize: 8,
-    outChannels: 8,
-    classes: 10,
-    nullClass: true,
-    timeSteps: 1000,
-    timeAxis: 'steps',
-    prediction: 'epsilon',
-  };
   const size = 4 * 8 * 8;
   const timesteps = respace(1000, '25');
   const floats = (file: HostTensors, name: string): Float32Array => Float32Array.from(pick(file, name).data);
