@@ -24,6 +24,11 @@ export interface CompileOptions {
   readonly batch: Readonly<Record<string, InputSpec>>;
   /** Weights that never change; engines map stored ones from their file. */
   readonly frozen: FrozenWeights;
+  /**
+   * How many times the steps that are open together read `frozen`, such as 1.5 for a whole backbone and one that stops
+   * half-way; 1 unless said. An engine that would hold a copy for each goes by it.
+   */
+  readonly frozenUses?: number;
 }
 
 /** Numbers for one call; a plain number feeds a scalar input. */

@@ -28,10 +28,13 @@ export async function openDenoiser(
 ): Promise<Denoiser> {
   const steps = new Map<number, CompiledStep>();
   const batch = { ...queryInputs(model.spec), ...(isGuided ? { scale: { shape: [] } } : {}) };
-  for (const exit of new Set(exits)) {
+  const used = new Set(exits);
+  const frozenUses = [...used].reduce((sum, exit) => sum + exit / model.spec.depth, 0);
+  for (const exit of used) {
     const heads = Object.entries(model.heads).filter(([name]) => name.startsWith(`exits.${exit}.`));
     const frozen = { ...model.backbone, ...Object.fromEntries(heads) };
-    steps.set(exit, await engine.compile(exitStep(model, exit, isGuided), { state: {}, batch, frozen }));
+    const step = exitStep(model, exit, isGuided);
+    steps.set(exit, await engine.compile(step, { state: {}, batch, frozen, frozenUses }));
   }
   const predict: Denoiser['predict'] = async (exit, { x, t, y, guidance }) => {
     const step = steps.get(exit);

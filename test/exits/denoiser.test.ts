@@ -54,6 +54,19 @@ describe('a denoiser', () => {
     },
   );
 
+  it('says how often its exits read the backbone together', async () => {
+    const uses: (number | undefined)[] = [];
+    const engine: Engine = {
+      ...onnx,
+      compile: (step, options) => {
+        uses.push(options.frozenUses);
+        return onnx.compile(step, options);
+      },
+    };
+    await (await openDenoiser(engine, model, [1, 3, 1], false)).dispose();
+    expect(uses).toEqual([4 / 3, 4 / 3]);
+  });
+
   it('guides from the unconditional prediction through the conditional one', async () => {
     const plain = await openDenoiser(onnx, model, [1], false);
     const guided = await openDenoiser(onnx, model, [1], true);
