@@ -5,6 +5,7 @@ import {
   isQuantised,
   isStored,
   type StoredFloat,
+  type HostTensor,
   type QuantisedTensor,
   type StoredTensor,
 } from '../engine/tensors.js';
@@ -30,7 +31,7 @@ export interface OnnxModel {
 }
 
 export interface WriteOptions {
-  /** Those of weights in 8 bits; without them a graph can be compared, not run. */
+  /** Those of weights in memory; without them a graph can be compared, not run. */
   readonly numbers: 'given' | 'left out';
   /** Whether the end mark is the first output; engine/inPlace.ts says what for. */
   readonly endMark?: boolean;
@@ -90,6 +91,11 @@ function quantised(
   return { name, dims: shape.map(BigInt), dataType: elementType.int8, rawData: rawBytes(data) };
 }
 
+function floatBytes({ data }: HostTensor, { numbers }: WriteOptions): Uint8Array {
+  if (numbers === 'left out') return new Uint8Array();
+  return rawBytes(data instanceof Float32Array ? data : Float32Array.from(data));
+}
+
 /** A constant or weight as an initializer, and the node that widens it if it is stored in half precision. */
 function initializer(
   value: Value,
@@ -107,8 +113,9 @@ function initializer(
       const { weight } = source;
       if (isQuantised(weight)) return { tensor: quantised(value, weight, options) };
       if (!isStored(weight)) {
-        const floats = Float32Array.from(weight.data);
-        return { tensor: { name, dims, dataType: elementType.float32, rawData: rawBytes(floats) } };
+        return {
+          tensor: { name, dims, dataType: elementType.float32, rawData: floatBytes(weight, options) },
+        };
       }
       if (weight.dtype === 'F32') return { tensor: external(name, weight) };
       const narrow = `${name}:${weight.dtype}`;
