@@ -4,17 +4,18 @@ import type { HostTensors, Shapes } from '../engine/tensors.js';
 /** w: weights; m, v: moments of AdamW; ema: averaged weights. */
 export type StatePart = 'w' | 'm' | 'v' | 'ema';
 
-/** The state before the first step: no moments, and averages that equal the weights. */
+/**
+ * The state before the first step: no moments, and averages that equal the weights. Both are the arrays given, since an
+ * engine keeps a copy of its own.
+ */
 export function initialState(weights: HostTensors): HostTensors {
-  const copies = (): HostTensors =>
-    mapValues(weights, ({ shape, data }) => ({ shape, data: Float32Array.from(data) }));
   const zeros = (): HostTensors =>
     mapValues(weights, ({ shape, data }) => ({ shape, data: new Float32Array(data.length) }));
   return {
-    ...named('w', copies()),
+    ...named('w', weights),
     ...named('m', zeros()),
     ...named('v', zeros()),
-    ...named('ema', copies()),
+    ...named('ema', weights),
     step: { shape: [], data: Float32Array.of(0) },
   };
 }
