@@ -70,6 +70,9 @@ async function compile(
     graphOptimizationLevel: mapped ? 'extended' : 'all',
     logSeverityLevel: 3,
     enableCpuMemArena: !mapped,
+    // One block for all that a call allocates: no page is looked for twice, but the first call's memory stays beside it.
+    // At batch 1 that saves 2 % of a forward pass; a training step only grows by it, by up to two thirds.
+    enableMemPattern: Object.keys(options.state).length === 0,
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: {
       ...(mapped
