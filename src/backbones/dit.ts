@@ -201,7 +201,7 @@ function bind(spec: DitSpec, weights: Tensors): Backbone {
 export const dit: BackboneFamily<DitSpec> = {
   family: 'dit',
   shapes,
-  hasElsewhere: (name) => /^pos_embed$|(^|\.)[ty]_embedder\.|\.attn\.(qkv|q|k|v)\./.test(name),
+  hasElsewhere: (name) => /^(pos_embed$|(blocks\.\d+\.)?([ty]_embedder|attn\.(qkv|[qkv]))\.)/.test(name),
   bind,
   firstExit: () => 1,
   last: {

@@ -16,8 +16,15 @@ export type Recognised =
  * widths and depths.
  */
 export function recognise(tensors: Shaped): Recognised {
-  if (tensors['x_embedder.proj.weight'] && tensors['final_layer.linear.weight']) return recogniseDit(tensors);
+  if (tensors['x_embedder.proj.weight'] && tensors['pos_embed'] && tensors['final_layer.linear.weight'])
+    return recogniseDit(tensors);
   if (tensors['patch_embed.proj.weight'] && tensors['decoder_pred.weight']) return recogniseUvit(tensors);
+  if (tensors['x_embedder.proj.weight'] || tensors['blocks.0.attn.q.weight'])
+    return {
+      kind: 'unknown',
+      reason:
+        'its tensors are those of a DiT of diffusers, which does not hold its positions, so the side of its input is open',
+    };
   return { kind: 'unknown', reason: 'its tensors have the names of neither DiT nor U-ViT' };
 }
 

@@ -2,19 +2,26 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
+import { asInDiffusers } from '../backbones/ditDiffusers.js';
+import type { Layout } from '../backbones/layout.js';
 import { recognise } from '../backbones/recognise.js';
 import { publishedSize, readSpec, withExitRule } from '../backbones/spec.js';
-import { isStored, type Weights } from '../engine/tensors.js';
+import { isStored, type Weight, type Weights } from '../engine/tensors.js';
 import { messageOf, unreachable, UserError } from '../errors.js';
 import { fingerprintOf } from './fingerprint.js';
 import { finiteCheck } from './finite.js';
+import { laidOut, nameIn } from './laidOut.js';
 import { parametersOf } from './parameters.js';
 import { openSafetensors } from './safetensors.js';
+import { indexEnding, openShards } from './shards.js';
 import { openTorch, readStart, torchFormat, type WeightsChoice } from './torch.js';
 
 /** Where a backbone is: the section `backbone` of a config. */
 export interface BackboneSource {
-  /** A .safetensors, .pt or .pth file, or a folder with config.json and model.safetensors or model.pt. */
+  /**
+   * A .safetensors, .pt or .pth file, the index of several .safetensors, or a folder with config.json and one of those
+   * under its usual name, as official code or diffusers write it.
+   */
   readonly path: string;
   /** Which weights of a .pt file; files of one set of weights know only `auto`. */
   readonly weights: WeightsChoice;
@@ -36,6 +43,10 @@ export interface OpenedBackbone {
   readonly reason: string;
   /** Its parameters under the official names, and nothing else; they stay in the file. */
   readonly weights: Weights;
+  /** Whose names the file uses. */
+  readonly layout: Layout;
+  /** Blocks of a DiT in the layout of diffusers whose embedders differ from the first block's. */
+  readonly ownEmbedders: readonly number[];
   /** Of exactly these weights, see fingerprint.ts. */
   readonly fingerprint: string;
   /** The path that was given. */
@@ -44,8 +55,18 @@ export interface OpenedBackbone {
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
+/** What diffusers call it. */
+export const diffusersFile = 'diffusion_pytorch_model.safetensors';
 /** In the order in which a folder is searched. */
-const weightsFiles = [weightsFile, 'model.pt', 'nnet_ema.pth'];
+const weightsFiles = [
+  weightsFile,
+  `model${indexEnding}`,
+  diffusersFile,
+  `diffusion_pytorch_model${indexEnding}`,
+  'model.pt',
+  'nnet_ema.pth',
+  'diffusion_pytorch_model.bin',
+];
 const mostConfigBytes = 2 ** 20;
 
 /**
@@ -56,14 +77,29 @@ const mostConfigBytes = 2 ** 20;
 export async function openBackbone(source: BackboneSource): Promise<OpenedBackbone> {
   const file = await weightsPath(source.path);
   const described = await descriptionOf(source, file);
-  const { tensors, others } = await openTensors(file, source.weights);
-  const { spec: found, reason } = described ?? fromTensors(file, tensors);
+  const opened = await openTensors(file, source.weights);
+  const { tensors, layout, ownEmbedders } = await laidOut(opened.tensors);
+  const { spec: told, reason } = described ?? fromTensors(file, tensors);
+  const found = source.spec === undefined ? withLayout(told, layout, ownEmbedders, source) : told;
   const spec = source.exitRule === undefined ? found : withExitRule(found, source.exitRule);
-  const weights = await atRealPath(file, parametersOf(file, spec, tensors, others));
+  const named = (name: string): string => nameIn(layout, name);
+  const weights = await atRealPaths(parametersOf(file, spec, tensors, opened.others, named));
   const finite = finiteCheck();
   const fingerprint = await fingerprintOf(weights, finite.see);
   finite.require(file);
-  return { spec, reason, weights, fingerprint, source: source.path };
+  return { spec, reason, weights, layout, ownEmbedders, fingerprint, source: source.path };
+}
+
+/** What a size leaves open and a config.json of diffusers does not say: what the layout of the file implies. */
+function withLayout(
+  spec: BackboneSpec,
+  layout: Layout,
+  ownEmbedders: readonly number[],
+  { size }: BackboneSource,
+): BackboneSpec {
+  if (layout === 'official' || spec.family !== 'dit') return spec;
+  const own = size === undefined ? spec : asInDiffusers(spec);
+  return { ...own, embedders: ownEmbedders.length > 0 ? 'per-block' : 'shared' };
 }
 
 async function weightsPath(path: string): Promise<string> {
@@ -74,9 +110,7 @@ async function weightsPath(path: string): Promise<string> {
     case 'folder':
       for (const name of weightsFiles)
         if ((await kindOf(join(path, name))) === 'file') return join(path, name);
-      throw new UserError(
-        `${path} holds no ${weightsFiles.join(' or ')}. Give a folder that does, or the path of the weights themselves.`,
-      );
+      throw new UserError(`${path} holds none of ${weightsFiles.join(', ')}. ${await folderHint(path)}`);
     case 'other':
     case 'nothing':
       throw new UserError(
@@ -84,6 +118,12 @@ async function weightsPath(path: string): Promise<string> {
           `file, or a folder with ${configFile} and ${weightsFile}.`,
       );
   }
+}
+
+async function folderHint(path: string): Promise<string> {
+  return (await kindOf(join(path, 'model_index.json'))) === 'file'
+    ? `It is a pipeline of diffusers: give ${join(path, 'transformer')}.`
+    : 'Give a folder that holds one, or the path of the weights themselves.';
 }
 
 type Described = Pick<OpenedBackbone, 'spec' | 'reason'>;
@@ -146,6 +186,7 @@ interface Opened {
 
 /** The content decides what a file is; its name only where the content is neither. */
 async function openTensors(file: string, choice: WeightsChoice): Promise<Opened> {
+  if (file.endsWith('.index.json')) return oneSet(file, choice, await openShards(file));
   const start = await readStart(file);
   const isSafetensors = start[8] === '{'.charCodeAt(0);
   if (!isSafetensors && (torchFormat(start) !== undefined || /\.(pt|pth)$/i.test(file)))
@@ -154,7 +195,10 @@ async function openTensors(file: string, choice: WeightsChoice): Promise<Opened>
     throw new UserError(
       `${file} holds no weights: expected a .safetensors file, or a .pt or .pth file of PyTorch. Give one of those.`,
     );
-  const opened = await openSafetensors(file);
+  return oneSet(file, choice, await openSafetensors(file));
+}
+
+function oneSet(file: string, choice: WeightsChoice, opened: Opened): Opened {
   if (choice !== 'auto')
     throw new UserError(
       `${file} holds one set of weights, so there is no ${choice} to choose. Set weights to auto.`,
@@ -163,12 +207,25 @@ async function openTensors(file: string, choice: WeightsChoice): Promise<Opened>
 }
 
 /** onnxruntime refuses to map weights through a link that leads out of its folder, as those of download caches do. */
-async function atRealPath(file: string, weights: Weights): Promise<Weights> {
-  const path = await realpath(file);
-  const entries = Object.entries(weights);
-  return Object.fromEntries(
-    entries.map(([name, weight]) => [name, isStored(weight) ? { ...weight, path } : weight]),
-  );
+async function atRealPaths(weights: Weights): Promise<Weights> {
+  const real = new Map<string, string>();
+  const entries: (readonly [string, Weight])[] = [];
+  for (const [name, weight] of Object.entries(weights)) {
+    if (!isStored(weight)) {
+      entries.push([name, weight]);
+      continue;
+    }
+    const path = real.get(weight.path) ?? (await realpath(weight.path));
+    real.set(weight.path, path);
+    entries.push([name, { ...weight, path }]);
+  }
+  const folders = [...new Set([...real.values()].map((path) => dirname(path)))];
+  if (folders.length > 1)
+    throw new UserError(
+      `the weights lie in several folders behind links (${folders.join(', ')}), but can be mapped from one alone. ` +
+        'Put the files themselves into one folder.',
+    );
+  return Object.fromEntries(entries);
 }
 
 async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | 'nothing'> {

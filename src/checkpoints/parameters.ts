@@ -12,6 +12,7 @@ const mostNamed = 12;
  * the spec is wrong, and the smaller model would run without a word.
  * @param path of the checkpoint, for messages
  * @param others what the checkpoint holds that cannot be weights: name and type
+ * @param nameIn under which name the checkpoint holds a tensor, for messages
  * @throws UserError naming missing keys, keys beyond the model, and wrong shapes with both
  */
 export function parametersOf<W extends Weight>(
@@ -19,16 +20,19 @@ export function parametersOf<W extends Weight>(
   spec: BackboneSpec,
   found: Readonly<Record<string, W>>,
   others: Readonly<Record<string, string>> = {},
+  nameIn: (name: string) => string = (name) => name,
 ): Readonly<Record<string, W>> {
   const family = familyOf(spec);
   const shapes = family.shapes(spec);
   const known = Object.entries(shapes).map(([name, shape]) => ({ name, shape, weight: own(found, name) }));
   const picked = known.flatMap(({ name, weight }) => (weight ? [[name, weight] as const] : []));
   const strangers = Object.keys(found).filter((name) => !Object.hasOwn(shapes, name));
-  const missing = known.filter(({ weight }) => !weight).map(({ name }) => noted(name, own(others, name)));
+  const missing = known
+    .filter(({ weight }) => !weight)
+    .map(({ name }) => noted(nameIn(name), own(others, nameIn(name))));
   const wrong = known.flatMap(({ name, shape, weight }) =>
     weight && !isSame(shape, weight.shape)
-      ? [`${name} has shape [${weight.shape.join(', ')}], expected [${shape.join(', ')}]`]
+      ? [`${nameIn(name)} has shape [${weight.shape.join(', ')}], expected [${shape.join(', ')}]`]
       : [],
   );
   const numbered = beyondModel(strangers, shapes);
@@ -43,8 +47,8 @@ export function parametersOf<W extends Weight>(
         `input ${spec.imageSize} x ${spec.imageSize} x ${spec.channels}, ${labels}):`,
       ...list('missing', missing),
       ...list('of another shape', wrong),
-      ...list('beyond this model', beyond),
-      ...list('unknown', missing.length > 0 ? unknown : []),
+      ...list('beyond this model', beyond.map(nameIn)),
+      ...list('unknown', missing.length > 0 ? unknown.map(nameIn) : []),
       'Give the config.json (or size and imageSize) that belongs to this checkpoint, or another checkpoint.',
     ].join('\n'),
   );

@@ -1,6 +1,6 @@
 // exithead inspect: says what a backbone, run or bundle is, and checks it on the way.
 import { join } from 'node:path';
-import type { BackboneSpec, ExitRule, TimeAxis } from '../backbones/backbone.js';
+import type { BackboneSpec, DitSpec, ExitRule, TimeAxis } from '../backbones/backbone.js';
 import { exitsForHeads } from '../backbones/families.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { openBackbone, type BackboneSource } from '../checkpoints/backbone.js';
@@ -34,15 +34,15 @@ export default async function run(
 }
 
 async function inspectBackbone(source: BackboneSource, terminal: Terminal): Promise<Facts> {
-  const { spec, reason, weights, fingerprint } = await openBackbone(source);
+  const { spec, reason, layout, weights, fingerprint } = await openBackbone(source);
   const parameters = countOf(weights);
   terminal.line(`${spec.size}, a backbone of ${parameters.toLocaleString('en')} parameters, all finite`);
-  terminal.line(`why: ${reason}`);
+  terminal.line(`why: ${reason}${layout === 'official' ? '' : `; the layout is that of ${layout}`}`);
   showSpec(spec, fingerprint, terminal);
   // What ASE does: the backbone's own last layer at every exit.
   const plans = exitsForHeads(spec).map((exit) => headPlan('shared', exit));
   const exits = showExits({ spec, backbone: weights, plans, heads: {} }, terminal);
-  return { kind: 'backbone', parameters, spec, reason, fingerprint, exits };
+  return { kind: 'backbone', parameters, spec, layout, reason, fingerprint, exits };
 }
 
 async function inspectRun(path: string, terminal: Terminal): Promise<Facts> {
@@ -97,7 +97,7 @@ function labelsOf({ classes, nullClass }: BackboneSpec): string {
 function familyLines(spec: BackboneSpec): string[] {
   switch (spec.family) {
     case 'dit':
-      return [];
+      return ditLines(spec);
     case 'uvit':
       return [
         `native t ${nativeTimes[spec.timeAxis]}; time ${spec.timeMlp ? 'through' : 'without'} an MLP, ` +
@@ -107,6 +107,27 @@ function familyLines(spec: BackboneSpec): string[] {
     default:
       return unreachable(spec);
   }
+}
+
+/** Where it is not as the official code has it. */
+function ditLines(spec: DitSpec): string[] {
+  const { timeShift, mlpNormEpsilon, projections, embedders, positions } = spec;
+  const found = [
+    timeShift !== 0 && `waves of time divided by ${128 - timeShift}`,
+    mlpNormEpsilon !== 1e-6 && `${mlpNormEpsilon} added in the norm before the MLP`,
+    projections === 'split' && 'query, key and value apart',
+    embedders === 'per-block' && 'embedders of its own in every block',
+    positions === 'computed' && 'positions computed',
+  ].filter((line) => line !== false);
+  if (found.length === 0) return [];
+  return [
+    `unlike the official code: ${found.join(', ')}`,
+    ...(timeShift === 0
+      ? []
+      : [
+          'if the official code trained it, and diffusers only hold it, put "time_shift": 0 into its config.json',
+        ]),
+  ];
 }
 
 /** At diffusion step 0..T-1. */

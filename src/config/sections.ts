@@ -37,7 +37,7 @@ export const seedSection = from0(2 ** 31 - 1)
 export const backboneFileSection = z
   .strictObject({
     path: file(
-      'the checkpoint: a .safetensors, .pt or .pth file, or a folder with config.json and model.safetensors',
+      'the checkpoint: a .safetensors, .pt or .pth file, or a folder with config.json and weights, of official code or diffusers',
     ),
     weights: z
       .enum(['auto', 'ema', 'model'])

@@ -215,7 +215,7 @@ describe('openBackbone', () => {
   it('says what to give where there are no weights', async () => {
     await refused({ path: path('nowhere'), weights: 'auto' }, /is not there/);
     await refused({ path: '/dev/null', weights: 'auto' }, /neither a file nor a folder/);
-    await refused(fixture('ase'), /holds no model\.safetensors or model\.pt/);
+    await refused(fixture('ase'), /holds none of model\.safetensors, .*Give a folder that holds one/);
     await refused(fixture('dit', { weights: 'ema' }), /one set of weights, so there is no ema/);
     await refused(fixture('dit/model_plain.pt', { weights: 'ema' }), /plain state dict, expected ema/);
   });

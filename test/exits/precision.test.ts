@@ -3,7 +3,7 @@ import { openSafetensors } from '../../src/checkpoints/safetensors.js';
 import { isQuantised } from '../../src/engine/tensors.js';
 import { quantise, weightsIn } from '../../src/exits/precision.js';
 import { stream } from '../../src/random.js';
-import { fixturePath } from '../fixtures.js';
+import { fixturePath, pick } from '../fixtures.js';
 import { tinyWeights } from '../tiny-dit.js';
 
 describe('a weight in 8 bits', () => {
@@ -39,6 +39,21 @@ describe('weights in a precision', () => {
     expect(names.every((name) => name.startsWith('blocks.'))).toBe(true);
     for (const [name, weight] of Object.entries(rounded))
       if (!isQuantised(weight)) expect(weight).toBe(tinyWeights[name]);
+  });
+  it('are rounded as rows of the same layer where query, key and value are apart', async () => {
+    const names = ['q', 'k', 'v'].map((which) => `blocks.0.attn.${which}.weight`);
+    const joined = pick(tinyWeights, 'blocks.0.attn.qkv.weight');
+    const size = joined.data.length / 3;
+    const apart = names.map((name, i) => {
+      const data = joined.data.slice(i * size, (i + 1) * size);
+      return [name, { shape: [48, 48], data }] as const;
+    });
+    const split = await weightsIn(Object.fromEntries(apart), 'int8');
+    const scales = names.flatMap((name) => {
+      const weight = split[name];
+      return weight && isQuantised(weight) ? [...weight.scales] : [];
+    });
+    expect(scales).toEqual([...quantise(joined).scales]);
   });
   it('are read from a file for those alone', async () => {
     const { tensors } = await openSafetensors(fixturePath('dit/model.safetensors'));
