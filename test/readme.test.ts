@@ -21,7 +21,7 @@ const quick: Readonly<Record<string, readonly string[]>> = {
 
 /** Runs and bundles of the README lie in the working folder; those of the test in its own. */
 function moved(word: string): string {
-  return word === 'bundle' || word.startsWith('runs/') ? path(word) : word;
+  return word === 'bundle' || /^(runs\/|digits-for-)/.test(word) ? path(word) : word;
 }
 
 describe('the README', () => {
@@ -44,7 +44,8 @@ describe('the README', () => {
   );
 
   it('gets what the commands promise', () => {
-    for (const file of ['runs/001-mnist-heads/schedule.json', 'bundle/README.md', 'samples/full-depth.png'])
+    const made = ['runs/001-mnist-heads/schedule.json', 'bundle/README.md', 'samples/full-depth.png'];
+    for (const file of [...made, 'digits-for-diffusers/config.json'])
       expect(existsSync(path(file))).toBe(true);
   });
 

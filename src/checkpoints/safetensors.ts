@@ -132,8 +132,8 @@ function* pieces(
   }
 }
 
-/** Its length in 8 bytes, then the header itself. */
-function headerBytes(header: Readonly<Record<string, unknown>>): Uint8Array[] {
+/** What a file begins with: the length of the header in 8 bytes, then the header itself. */
+export function headerBytes(header: Readonly<Record<string, unknown>>): Uint8Array[] {
   const json = Buffer.from(JSON.stringify(header));
   // Spaces at the end of the header align the data to 8 bytes.
   const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');

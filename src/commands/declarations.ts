@@ -1,4 +1,5 @@
 // What does each verb take? Positionals, flags and examples, apart from its work, so that help loads no library.
+import { layouts } from '../backbones/layout.js';
 import { engineKinds } from '../engine/engine.js';
 import { declare } from './verb.js';
 
@@ -30,6 +31,31 @@ export const inspect = declare({
       choices: ['auto', 'ema', 'model'],
     },
     backbone: { type: 'string', meaning: 'of a bundle: where its backbone is' },
+  },
+});
+
+export const convert = declare({
+  examples: [
+    ['exithead convert models/mnist-dit --to diffusers --out digits', 'a folder that diffusers load'],
+    ['exithead convert DiT-XL-2-256/transformer --to official --out official', 'the other way'],
+    ['exithead convert models/mnist-dit --to diffusers --dry-run', 'say what would not be equivalent'],
+  ],
+  positional: {
+    name: 'path',
+    meaning: 'a DiT (folder, .safetensors, .pt or .pth), of the official code or of diffusers',
+    required: true,
+  },
+  common: ['out', 'dry-run'],
+  options: {
+    to: { type: 'string', meaning: 'whose names and layout to write', choices: layouts },
+    size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
+    'image-size': { type: 'number', meaning: 'with --size: side of the input' },
+    config: { type: 'string', meaning: 'config.json of the backbone, if it lies elsewhere' },
+    weights: {
+      type: 'string',
+      meaning: 'which weights of a .pt file',
+      choices: ['auto', 'ema', 'model'],
+    },
   },
 });
 

@@ -5,8 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { isCode, makeFolder, writing } from './disk.js';
 
-/** What a file will hold; several pieces follow each other, and may be made while the file is written. */
-export type Content = string | Uint8Array | Iterable<Uint8Array>;
+/** What a file will hold; several pieces follow each other, and may be made or read while the file is written. */
+export type Content = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file whole or not at all: a temporary file in the same folder, synced, then renamed.
@@ -19,7 +19,7 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
     try {
       const file = await open(temporary, 'wx');
       try {
-        for (const piece of pieces) await file.appendFile(piece);
+        for await (const piece of pieces) await file.appendFile(piece);
         await file.sync();
       } finally {
         await file.close();
