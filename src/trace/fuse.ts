@@ -23,7 +23,7 @@ export interface FuseOptions {
  * also reads stay as they are, so this changes frozen parts and sampling.
  */
 export function fuse(graph: Graph, { repacks }: FuseOptions): void {
-  const everywhere = [biasAndGelu, addedBiasAndGelu, addedBiasAndAttention];
+  const everywhere = [biasAndGelu, addedBiasAndGelu, addedBiasAndAttention, sumOfSquares];
   const rules: readonly Rule[] = repacks ? [selfAttention, ...everywhere] : everywhere;
   const nodes = graph.live();
   const readers = readersOf(graph, nodes);
@@ -143,4 +143,13 @@ const addedBiasAndAttention: Rule = (graph, node, readers) => {
     attributes: split.attributes,
   });
   return { ...node, inputs: [...parts, added.bias] };
+};
+
+const sumOfSquares: Rule = (_graph, node, { maker, once }) => {
+  if (node.op !== 'ReduceSum') return undefined;
+  const [squared, axes] = node.inputs;
+  const square = maker(squared);
+  const [x, again] = square?.inputs ?? [];
+  if (square?.op !== 'Mul' || !once(squared) || !x || x !== again || !axes) return undefined;
+  return { ...node, op: 'ReduceSumSquare', inputs: [x, axes] };
 };

@@ -28,8 +28,8 @@ export interface AdamwResult {
 const clipEps = 1e-6;
 
 /**
- * One step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2), in the
- * order and with the constants of torch.optim.AdamW; every weight decays. Pure, and may be traced.
+ * One step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2), with
+ * the constants of torch.optim.AdamW; every weight decays. Pure, and may be traced.
  * @param moments `m.<name>` and `v.<name>` shaped like their weight, and the scalar `step`, the number of steps
  *   done before; other entries are not read, so the whole state of a run can be given
  * @param gradients one per weight, under the weight's name
@@ -44,23 +44,26 @@ export function adamwStep(
 ): AdamwResult {
   const names = Object.keys(weights);
   const norm = globalNorm(names.map((name) => entry(gradients, name)));
-  const scale = clip > 0 ? tf.minimum(tf.div(clip, tf.add(norm, clipEps)), 1) : undefined;
   const step = tf.add(entry(moments, 'step'), 1);
-  const rate = tf.div(lr, correction(beta1, step));
-  const rootCorrection = tf.sqrt(correction(beta2, step));
+  // What is a scalar is computed here once; every operation below goes over all weights.
+  const clipping = clip > 0 ? tf.minimum(tf.div(clip, tf.add(norm, clipEps)), 1) : tf.scalar(1);
+  const share = tf.mul(clipping, 1 - beta1);
+  const squareShare = (1 - beta2) / (1 - beta1) ** 2;
+  const root = tf.sqrt(correction(beta2, step));
+  const rate = tf.div(tf.mul(lr, root), correction(beta1, step));
+  const smallest = tf.mul(root, eps);
   const keep = tf.sub(1, tf.mul(lr, weightDecay));
 
   const nextWeights: Record<string, tf.Tensor> = {};
   const nextMoments: Record<string, tf.Tensor> = { step };
   for (const name of names) {
-    const raw = entry(gradients, name);
-    const gradient = scale ? tf.mul(raw, scale) : raw;
-    const m = tf.add(tf.mul(entry(moments, `m.${name}`), beta1), tf.mul(gradient, 1 - beta1));
-    const v = tf.add(tf.mul(entry(moments, `v.${name}`), beta2), tf.mul(tf.square(gradient), 1 - beta2));
-    const denominator = tf.add(tf.div(tf.sqrt(v), rootCorrection), eps);
+    const given = tf.mul(entry(gradients, name), share);
+    const m = tf.add(tf.mul(entry(moments, `m.${name}`), beta1), given);
+    const v = tf.add(tf.mul(entry(moments, `v.${name}`), beta2), tf.mul(tf.square(given), squareShare));
+    // m / c1 / (sqrt(v) / sqrt(c2) + eps), with the corrections c1 and c2 in rate and smallest.
+    const move = tf.mul(tf.div(m, tf.add(tf.sqrt(v), smallest)), rate);
     const weight = entry(weights, name);
-    const decayed = weightDecay > 0 ? tf.mul(weight, keep) : weight;
-    nextWeights[name] = tf.sub(decayed, tf.mul(tf.div(m, denominator), rate));
+    nextWeights[name] = tf.sub(weightDecay > 0 ? tf.mul(weight, keep) : weight, move);
     nextMoments[`m.${name}`] = m;
     nextMoments[`v.${name}`] = v;
   }

@@ -91,6 +91,16 @@ describe('fuse', () => {
     }
     expect(found[0]).toBeAllClose(found[1]!, 1e-5);
   });
+  it('sums squares in one operator, unless somebody else reads them', () => {
+    const sums: Step = (_state, { x }) => {
+      const squares = tf.square(tf.exp(x!));
+      return { state: {}, out: { alone: tf.sum(tf.square(x!)), kept: tf.sum(squares), squares } };
+    };
+    expect(operators(sums, false).filter((op) => op.startsWith('ReduceSum'))).toEqual([
+      'ReduceSumSquare',
+      'ReduceSum',
+    ]);
+  });
   it('changes no number', async () => {
     await tf.setBackend('cpu');
     const step = await onnxEngine({ threads: 1, reason: 'test' }).compile(frozen, {
