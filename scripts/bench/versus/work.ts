@@ -36,8 +36,9 @@ export interface OpenWork {
 
 type Ours = Extract<Job['side'], { by: 'exithead' }>;
 
-export async function openWork(job: Job, side: Ours): Promise<OpenWork> {
-  const engine = await pickEngine({ kind: side.engine, threads: job.threads });
+/** @param given runs it instead of the engine that the side names */
+export async function openWork(job: Job, side: Ours, given?: Engine): Promise<OpenWork> {
+  const engine = given ?? (await pickEngine({ kind: side.engine, threads: job.threads }));
   const { work } = job;
   if (work.kind === 'gemm') return gemm(engine, work.size);
   const { spec, weights } = await openBackbone({ path: job.backbone, weights: 'auto' });
