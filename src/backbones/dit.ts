@@ -210,7 +210,7 @@ export const dit: BackboneFamily<DitSpec> = {
     run: (spec, weights, state) => last(spec, lastWeights(weights, ''), state),
   },
   extraBlock: {
-    // One product is faster than three, and a new block has no checkpoint to follow.
+    // A new block has no checkpoint whose layers it would have to keep apart.
     shapes: (spec) => blockShapes(spec, 'joined'),
     // With zero gates the block adds nothing.
     start: (name) => (name.startsWith('adaLN_modulation.') || name.endsWith('.bias') ? 'zero' : 'random'),
