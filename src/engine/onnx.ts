@@ -4,6 +4,7 @@ import * as ort from 'onnxruntime-node';
 import { donatable } from '../trace/donation.js';
 import { fuse } from '../trace/fuse.js';
 import type { Value } from '../trace/graph.js';
+import { plainAttention } from '../trace/plainAttention.js';
 import { writeOnnx } from '../trace/onnx.js';
 import { graphName, trace } from '../trace/trace.js';
 import type { CompiledStep, CompileOptions, Engine, Feeds, Step } from './engine.js';
@@ -39,8 +40,8 @@ export interface OnnxOptions {
 
 export function onnxEngine(engine: OnnxOptions): Engine {
   const { reason, provider = 'cpu' } = engine;
-  const device = provider === 'cpu' ? 'CPU' : `onnxruntime's provider ${provider}`;
-  return { kind: 'onnx', reason, device, compile: (step, options) => compile(step, options, engine) };
+  const elsewhere = provider === 'cpu' ? {} : { device: `onnxruntime's provider ${provider}` };
+  return { kind: 'onnx', reason, ...elsewhere, compile: (step, options) => compile(step, options, engine) };
 }
 
 /** The engine, once its provider has computed something. @throws UserError if it cannot */
@@ -61,6 +62,8 @@ async function compile(
   const { graph, unchanged } = trace(step, options);
   const frozenBytes = Object.values(options.frozen).reduce((sum, w) => sum + (isStored(w) ? w.bytes : 0), 0);
   const mapped = frozenBytes * (options.frozenUses ?? 1) > mapWeightsAbove;
+  // On WebGPU the single operator of onnxruntime 1.30 is wrong from 32 tokens on.
+  if (provider === 'webgpu') plainAttention(graph);
   fuse(graph, { repacks: !mapped });
   const { model, folder } = writeOnnx(graph, { numbers: 'given', endMark: true });
   const session = await ort.InferenceSession.create(model, {

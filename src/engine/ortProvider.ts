@@ -39,7 +39,8 @@ const remedies: Readonly<Record<Accelerator, string>> = {
   tensorrt:
     'On Linux x86-64 its library is fetched with that of cuda, by a script of onnxruntime-node, from NuGet: ' +
     'ONNXRUNTIME_NODE_INSTALL=true node node_modules/onnxruntime-node/script/install.js; it needs CUDA 12 and TensorRT 10.',
-  webgpu: 'It needs a GPU and its driver; on Linux that is a Vulkan driver and libvulkan1.',
+  webgpu:
+    'It needs a GPU and its driver, on Linux a Vulkan driver and libvulkan1; onnxruntime is not built with it for Linux on ARM.',
   dml: 'It is there on Windows alone.',
   coreml: 'It is there on macOS alone.',
 };

@@ -1,13 +1,18 @@
 // Does an engine compute what the onnx engine does? A training step of heads and a sampling step of a tiny DiT.
 import { expect } from '@jest/globals';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
-import type { Engine } from '../../src/engine/engine.js';
+import { multiHeadAttention } from '../../src/backbones/attention.js';
+import type { Engine, InputSpec, Step } from '../../src/engine/engine.js';
+import type { HostTensors } from '../../src/engine/tensors.js';
+import { tf } from '../../src/engine/tf.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import type { Model } from '../../src/exits/model.js';
 import { sample } from '../../src/samplers/sampler.js';
 import { stream } from '../../src/random.js';
 import { headsStep } from '../../src/training/headsStep.js';
+import { cases, type Case } from '../trace/cases.js';
+import { feedsOf, stepOf } from '../trace/caseSteps.js';
 import {
   expectSame,
   feedsFor,
@@ -42,6 +47,18 @@ export async function expectTrainingLikeOnnx(engine: Engine, tolerance: number):
   }
 }
 
+/** Two steps of training from the same start twice: the same bits. */
+export async function expectTrainingTwiceAlike(engine: Engine): Promise<void> {
+  const kinds = plans.slice(0, 2);
+  const training: Training = {
+    step: headsStep(spec, kinds, { distillation: 0.7, exitWeights: [0.5, 1] }, steady),
+    weights: moved(initialHeads(spec, kinds, backbone, 1), 0.02),
+    frozen: backbone,
+  };
+  const run = () => runSteps(engine, training, [feedsFor(spec, 3, 0), feedsFor(spec, 2, 1)]);
+  expect(await run()).toEqual(await run());
+}
+
 /** Two steps of DDIM with guidance, the first through a head, the second through all blocks. */
 export async function expectSamplingLikeOnnx(engine: Engine, tolerance: number): Promise<void> {
   const model: Model = { spec, backbone, plans: plans.slice(0, 2), heads };
@@ -63,4 +80,48 @@ export async function expectSamplingLikeOnnx(engine: Engine, tolerance: number):
     return drawn;
   };
   expect(await draw(engine)).toBeAllClose(await draw(onnx), tolerance);
+}
+
+/** Results of a step without state on the device, and compiled. */
+export async function besideOnnx(
+  engine: Engine,
+  step: Step,
+  feeds: Readonly<Record<string, Float32Array>>,
+  shapes: Readonly<Record<string, InputSpec['shape']>>,
+): Promise<readonly [actual: HostTensors, expected: HostTensors]> {
+  const batch = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape }]));
+  const results: HostTensors[] = [];
+  for (const on of [engine, onnx]) {
+    const compiled = await on.compile(step, { state: {}, batch, frozen: {} });
+    results.push(await compiled(feeds));
+    await compiled.dispose();
+  }
+  const [actual = {}, expected = {}] = results;
+  return [actual, expected];
+}
+
+/** Attention of 49 tokens, more than some operators handle in one piece. */
+export async function expectAttentionLikeOnnx(engine: Engine): Promise<void> {
+  const step: Step = (_state, { x }) => {
+    if (!x) throw new Error('attention has an input');
+    const [q, k, v] = tf.split<tf.Tensor3D>(x, 3, 2);
+    if (!q || !k || !v) throw new Error('attention has three inputs');
+    return { state: {}, out: { y: multiHeadAttention(q, k, v, 4) } };
+  };
+  const feeds = { x: stream(0, 'x').normals(2 * 49 * 384) };
+  const [actual, expected] = await besideOnnx(engine, step, feeds, { x: ['batch', 49, 384] });
+  expect(actual['y']?.data).toBeAllClose([...(expected['y']?.data ?? [])], 3e-6);
+}
+
+/** The cases of the tracing backend, by the kernel that each uses. */
+export const kernelCases = cases.map((one) => [one.kernel, one] as const);
+
+/** A kernel's value and gradient. */
+export async function expectCaseLikeOnnx(engine: Engine, one: Case): Promise<void> {
+  const [actual, expected] = await besideOnnx(engine, stepOf(one), feedsOf(one, 5), one.inputs);
+  for (const [name, { shape, data }] of Object.entries(expected)) {
+    expect(actual[name]?.shape).toEqual(shape);
+    const largest = Math.max(10, ...[...data].map(Math.abs));
+    expect(actual[name]?.data).toBeAllClose([...data], 2e-6 * largest);
+  }
 }

@@ -6,7 +6,14 @@ import { providerRefusal } from '../../src/engine/providers.js';
 import { tf } from '../../src/engine/tf.js';
 import { messageOf, UserError } from '../../src/errors.js';
 import { onnx } from '../training/tiny.js';
-import { expectSamplingLikeOnnx, expectTrainingLikeOnnx } from './likeOnnx.js';
+import {
+  expectAttentionLikeOnnx,
+  expectCaseLikeOnnx,
+  expectSamplingLikeOnnx,
+  expectTrainingLikeOnnx,
+  expectTrainingTwiceAlike,
+  kernelCases,
+} from './likeOnnx.js';
 import { describeOnProvider } from './present.js';
 
 /** The engine, with results that are made something else. */
@@ -122,7 +129,19 @@ await describeOnProvider('webgpu', "onnxruntime's provider webgpu", () => {
     await expectTrainingLikeOnnx(engine, 5e-6);
   });
 
+  it('trains the same twice, bit for bit', async () => {
+    await expectTrainingTwiceAlike(engine);
+  });
+
   it('samples as the CPU does', async () => {
     await expectSamplingLikeOnnx(engine, 2e-5);
+  });
+
+  it('attends over many tokens as the CPU does', async () => {
+    await expectAttentionLikeOnnx(engine);
+  });
+
+  it.each(kernelCases)('computes %s and its gradient as the CPU does', async (_, one) => {
+    await expectCaseLikeOnnx(engine, one);
   });
 });

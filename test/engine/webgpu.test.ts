@@ -1,33 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { Engine, InputSpec, Step } from '../../src/engine/engine.js';
-import { pickEngine } from '../../src/engine/pick.js';
-import type { HostTensors } from '../../src/engine/tensors.js';
+import type { Engine, Step } from '../../src/engine/engine.js';
+import { engines } from '../../src/engine/engines.js';
+import { autoChoice, pickEngine } from '../../src/engine/pick.js';
 import { tf } from '../../src/engine/tf.js';
 import { stream } from '../../src/random.js';
-import { cases } from '../trace/cases.js';
-import { feedsOf, stepOf } from '../trace/caseSteps.js';
-import { onnx } from '../training/tiny.js';
-import { expectSamplingLikeOnnx, expectTrainingLikeOnnx } from './likeOnnx.js';
+import {
+  besideOnnx,
+  expectAttentionLikeOnnx,
+  expectCaseLikeOnnx,
+  expectSamplingLikeOnnx,
+  expectTrainingLikeOnnx,
+  expectTrainingTwiceAlike,
+  kernelCases,
+} from './likeOnnx.js';
 import { describeOn } from './present.js';
-
-/** Results of a step without state on the device, and compiled. */
-async function both(
-  engine: Engine,
-  step: Step,
-  feeds: Readonly<Record<string, Float32Array>>,
-  shapes: Readonly<Record<string, InputSpec['shape']>>,
-): Promise<readonly [actual: HostTensors, expected: HostTensors]> {
-  const batch = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape }]));
-  const results: HostTensors[] = [];
-  for (const on of [engine, onnx]) {
-    const compiled = await on.compile(step, { state: {}, batch, frozen: {} });
-    results.push(await compiled(feeds));
-    await compiled.dispose();
-  }
-  const [actual = {}, expected = {}] = results;
-  return [actual, expected];
-}
 
 /** A program that computes something on the device and leaves it open. */
 const useWebgpu = `
@@ -52,22 +39,28 @@ await describeOn('webgpu', 'the engine webgpu', () => {
     await expectSamplingLikeOnnx(engine, 2e-5);
   });
 
+  it('trains the same twice, bit for bit', async () => {
+    await expectTrainingTwiceAlike(engine);
+  });
+
+  it('is not what auto takes where its adapter is software', async () => {
+    const found = await engines.webgpu.probe();
+    const isGpu = found.usable && found.isSoftware !== true;
+    expect(['cuda', isGpu ? 'webgpu' : 'onnx']).toContain((await autoChoice()).kind);
+  });
+
   it('names its device, and leaves the process without a navigator that has a GPU', () => {
     expect(engine.device).toMatch(/\S/);
     expect((globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu).toBeUndefined();
   });
 
-  it.each(cases.map((one) => [one.kernel, one] as const))(
-    'computes %s and its gradient as onnx does',
-    async (_, one) => {
-      const [actual, expected] = await both(engine, stepOf(one), feedsOf(one, 5), one.inputs);
-      for (const [name, { shape, data }] of Object.entries(expected)) {
-        expect(actual[name]?.shape).toEqual(shape);
-        const largest = Math.max(10, ...[...data].map(Math.abs));
-        expect(actual[name]?.data).toBeAllClose([...data], 2e-6 * largest);
-      }
-    },
-  );
+  it('attends over many tokens as onnx does', async () => {
+    await expectAttentionLikeOnnx(engine);
+  });
+
+  it.each(kernelCases)('computes %s and its gradient as onnx does', async (_, one) => {
+    await expectCaseLikeOnnx(engine, one);
+  });
 
   describe("kernels that take the place of the backend's", () => {
     it.each([
@@ -98,7 +91,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
         const feeds = Object.fromEntries(
           Object.entries(shapes).map(([name, [m = 1, n = 1]]) => [name, stream(0, name).normals(m * n)]),
         );
-        const [actual, expected] = await both(engine, step, feeds, shapes);
+        const [actual, expected] = await besideOnnx(engine, step, feeds, shapes);
         expect(actual['product']?.data).toBeAllClose([...(expected['product']?.data ?? [])], 5e-4);
         expect(actual['again']?.data).toEqual(actual['product']?.data);
       }
@@ -110,7 +103,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
         return { state: {}, out: { sum: tf.addN(tf.unstack(x)) } };
       };
       const feeds = { x: stream(0, 'x').normals(20 * 3) };
-      const [actual, expected] = await both(engine, step, feeds, { x: [20, 3] });
+      const [actual, expected] = await besideOnnx(engine, step, feeds, { x: [20, 3] });
       expect(actual['sum']?.data).toBeAllClose([...(expected['sum']?.data ?? [])], 2e-5);
     });
 
@@ -120,7 +113,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
         return { state: {}, out: { sin: tf.sin(x), cos: tf.cos(x) } };
       };
       const x = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 1.9);
-      const [actual] = await both(engine, step, { x }, { x: [x.length] });
+      const [actual] = await besideOnnx(engine, step, { x }, { x: [x.length] });
       expect(actual['sin']?.data).toBeAllClose([...x].map(Math.sin), 3e-7);
       expect(actual['cos']?.data).toBeAllClose([...x].map(Math.cos), 3e-7);
     });
@@ -131,7 +124,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
         return { state: {}, out: { ratio: tf.div(tf.tanh(x), x) } };
       };
       const x = Float32Array.from({ length: 1500 }, (_, i) => (i % 2 ? 1 : -1) * 10 ** (-6 + i / 200));
-      const [actual] = await both(engine, step, { x }, { x: [x.length] });
+      const [actual] = await besideOnnx(engine, step, { x }, { x: [x.length] });
       expect(actual['ratio']?.data).toBeAllClose(
         [...x].map((v) => Math.tanh(v) / v),
         1e-6,
@@ -147,7 +140,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
       };
       const at = Float32Array.from(stream(0, 'at').normals(3000), (v) => Math.floor(Math.abs(v) * 2) % 5);
       const feeds = { x: stream(0, 'x').normals(3000 * 7), at };
-      const [actual, expected] = await both(engine, step, feeds, shapes);
+      const [actual, expected] = await besideOnnx(engine, step, feeds, shapes);
       expect(actual['sum']?.data).toBeAllClose([...(expected['sum']?.data ?? [])], 1e-4);
       expect(actual['again']?.data).toEqual(actual['sum']?.data);
     });
