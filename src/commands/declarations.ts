@@ -1,6 +1,7 @@
 // What does each verb take? Positionals, flags and examples, apart from its work, so that help loads no library.
 import { layouts } from '../backbones/layout.js';
 import { engineKinds } from '../engine/engine.js';
+import { providers } from '../engine/providers.js';
 import { declare } from './verb.js';
 
 export const inspect = declare({
@@ -161,6 +162,7 @@ export const engine = declare({
     ['exithead engine install cuda', 'TensorFlow for an NVIDIA GPU'],
     ['exithead engine check', 'whether the engine that `auto` takes computes rightly, and how fast'],
     ['exithead engine check native', 'the same of another engine'],
+    ['exithead engine check onnx --provider webgpu', 'the same of an execution provider of onnxruntime'],
     ['exithead engine remove cuda', 'delete what was installed'],
   ],
   positional: {
@@ -178,5 +180,10 @@ export const engine = declare({
   common: ['dry-run'],
   options: {
     threads: { type: 'number', meaning: 'with check: CPU threads; all cores unless given' },
+    provider: {
+      type: 'string',
+      meaning: 'with check: what the engine onnx computes on; the CPU unless given',
+      choices: providers,
+    },
   },
 });

@@ -26,8 +26,9 @@ export default async function run(call: EngineCall, terminal: Terminal): Promise
   if (refuseKind) throw new UserError(`exithead engine list takes no kind, but found ${call.operand}`);
   if (call.dryRun && task !== 'install')
     throw new UserError(`--dry-run goes with install alone, not with ${task}`);
-  if (call.options.threads !== undefined && task !== 'check')
-    throw new UserError(`--threads goes with check alone, not with ${task}`);
+  for (const name of ['threads', 'provider'] as const)
+    if (call.options[name] !== undefined && task !== 'check')
+      throw new UserError(`--${name} goes with check alone, not with ${task}`);
   switch (task) {
     case 'list':
       return list(terminal);
@@ -112,7 +113,11 @@ function facts(plan: InstallPlan, isInstalled: boolean): Result {
 
 async function check({ operand, options, signal }: EngineCall, terminal: Terminal): Promise<Result> {
   const asked = engineKinds.find((kind): kind is EngineKind => kind === operand) ?? 'auto';
-  const opened = await pickEngine({ kind: asked, threads: options.threads ?? 0 });
+  const opened = await pickEngine({
+    kind: asked,
+    threads: options.threads ?? 0,
+    provider: options.provider ?? 'cpu',
+  });
   const { kind, reason, device = 'CPU' } = opened;
   terminal.line(engineLine(opened));
   // The reference is not held against itself.

@@ -63,6 +63,11 @@ describe('exithead engine', () => {
     [['list', 'onnx'], 'exithead engine list takes no kind, but found onnx'],
     [['remove', 'cuda', '--dry-run'], '--dry-run goes with install alone, not with remove'],
     [['list', '--threads', '2'], '--threads goes with check alone, not with list'],
+    [['list', '--provider', 'cuda'], '--provider goes with check alone, not with list'],
+    [
+      ['check', 'wasm', '--provider', 'cuda'],
+      'found cuda, but engine.kind is wasm, and only onnx has providers',
+    ],
     [['install', 'cuda', 'native'], 'takes one task and one kind, but found also "native"'],
   ])('%p ends with 2 and what to do', async (words, message) => {
     expect(await refusalOf('engine', ...words)).toContain(message);
