@@ -41,7 +41,7 @@ export type FoundAdapter =
       readonly adapter: GpuAdapter;
       /** What the adapter came from; Dawn lives as long as it is held. */
       readonly gpu: object;
-      /** Its name, for people. */
+      /** Its name, and whether it is software, for people. */
       readonly name: string;
       /** Computes on the CPU: right, and slow. */
       readonly isSoftware: boolean;
@@ -68,7 +68,8 @@ export async function findAdapter(load: () => Promise<unknown> = loadDawn): Prom
         remedy: 'install the driver of the GPU (on Linux its Vulkan driver and libvulkan1)',
       };
     const { description, device, architecture, vendor, isFallbackAdapter } = adapter.info;
-    const name = description || device || architecture || vendor || 'an adapter without a name';
+    const given = description || device || architecture || vendor || 'an adapter without a name';
+    const name = isFallbackAdapter ? `${given}, a software adapter` : given;
     return { adapter, gpu, name, isSoftware: isFallbackAdapter };
   } catch (error) {
     if (isMissing(error))

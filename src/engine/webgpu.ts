@@ -69,7 +69,7 @@ async function openDevice(): Promise<Device> {
   const found = await probeWebgpu();
   if ('why' in found)
     throw new UserError(`engine webgpu: ${found.why}\n  ${found.remedy}, or take another engine`);
-  const { adapter, gpu, name, isSoftware } = found;
+  const { adapter, gpu, name } = found;
   const requiredLimits = Object.fromEntries(
     raisedLimits.flatMap((limit) => {
       const most = adapter.limits[limit];
@@ -80,7 +80,7 @@ async function openDevice(): Promise<Device> {
   const health = watch(device);
   await registerWebgpu(device, adapter.info);
   mendWebgpu();
-  return { name: isSoftware ? `${name}, a software adapter` : name, health, gpu };
+  return { name, health, gpu };
 }
 
 /** Throws what went wrong on a device, if anything did. */
