@@ -104,8 +104,8 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
     const { noise } = batch;
     if (!noise) throw new Error('a profile needs the noise');
     const backbone = familyOf(spec).bind(spec, frozen);
-    const epsilons = runAll(backbone, { plans, weights: frozen }, queryOf(batch, spec)).map(({ prediction }) =>
-      epsilonOf(prediction, spec.channels),
+    const epsilons = runAll(backbone, { plans, weights: frozen }, queryOf(batch, spec)).map(
+      ({ prediction }) => epsilonOf(prediction, spec.channels),
     );
     const full = epsilons.at(-1);
     if (!full) throw new Error('a model has at least one exit');
