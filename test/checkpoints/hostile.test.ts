@@ -36,7 +36,7 @@ describe.each(Object.keys(files))('%s', (name) => {
   it('cut off anywhere is refused with a message', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: sound.length - 1 }), async (length) => {
-        expect(await outcome(sound.subarray(0, length))).toMatch(/no sound/);
+        expect(await outcome(sound.subarray(0, length))).toMatch(/no sound|holds no weights/);
       }),
       { numRuns: 60 },
     );
