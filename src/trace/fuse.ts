@@ -59,11 +59,16 @@ interface LinearLayer {
   readonly macs: number;
 }
 
-/** The linear layer with fixed weights whose reshaped output this is, if nobody else reads it on the way. */
-function linearLayer(value: Value | undefined, { maker, once }: Readers): LinearLayer | undefined {
+/** What this is a reshape of, if nobody else reads it. */
+function beforeReshape(value: Value | undefined, { maker, once }: Readers): Value | undefined {
   const reshape = maker(value);
-  if (reshape?.op !== 'Reshape' || !once(value)) return undefined;
-  const [product] = reshape.inputs;
+  return reshape?.op === 'Reshape' && once(value) ? reshape.inputs[0] : undefined;
+}
+
+/** The linear layer with fixed weights whose reshaped output this is, if nobody else reads it on the way. */
+function linearLayer(value: Value | undefined, readers: Readers): LinearLayer | undefined {
+  const { maker, once } = readers;
+  const product = beforeReshape(value, readers);
   const gemm = maker(product);
   if (gemm?.op !== 'Gemm' || !once(product)) return undefined;
   const [rows, weight, bias] = gemm.inputs;
@@ -111,10 +116,9 @@ interface BiasedRows {
 }
 
 /** A bias that was added in a pass of its own, as products in 8 bits have it, where only the reshaped sum is read. */
-function addedBias(value: Value | undefined, { maker, once }: Readers): BiasedRows | undefined {
-  const reshape = maker(value);
-  if (reshape?.op !== 'Reshape' || !once(value)) return undefined;
-  const [sum] = reshape.inputs;
+function addedBias(value: Value | undefined, readers: Readers): BiasedRows | undefined {
+  const { maker, once } = readers;
+  const sum = beforeReshape(value, readers);
   const add = maker(sum);
   const [rows, bias] = add?.op === 'Add' && once(sum) ? add.inputs : [];
   if (!rows || !bias || !isFixed(bias) || bias.shape.length !== 1) return undefined;
