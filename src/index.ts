@@ -79,8 +79,10 @@ export {
 export { addNoise, predictX0 } from './diffusion/forward.js';
 export { respace } from './diffusion/respace.js';
 
-export { mnistFiles, openIdxDataset, type ImageDataset } from './data/dataset.js';
-export { batches, examples, type Batch } from './data/batches.js';
+export type { Batch, Dataset, Draws } from './data/dataset.js';
+export { mnistFiles, openIdxDataset } from './data/idxDataset.js';
+export { imagesInMemory, type ImageBytes, type ImageDataset } from './data/memory.js';
+export { batches, examples } from './data/batches.js';
 
 export { pretrain } from './training/pretrain.js';
 export { trainHeads } from './training/trainHeads.js';

@@ -1,6 +1,6 @@
 // How good and how fast is the classifier? npx tsx scripts/bench/classifier.ts [seeds] [steps]
 import { performance } from 'node:perf_hooks';
-import { mnistFiles, openIdxDataset } from '../../src/data/dataset.js';
+import { mnistFiles, openIdxDataset } from '../../src/data/idxDataset.js';
 import { pickEngine } from '../../src/engine/pick.js';
 import { sizeOf } from '../../src/engine/tensors.js';
 import { accuracyOn } from '../../src/evaluate/agreement.js';

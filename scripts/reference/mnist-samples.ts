@@ -1,7 +1,7 @@
 // What does MNIST look like? Writes datasets/mnist/samples.png: ten test images of each digit, a digit a row.
 // Run: npx tsx scripts/reference/mnist-samples.ts
 import sharp from 'sharp';
-import { mnistFiles, openIdxDataset } from '../../src/data/dataset.js';
+import { mnistFiles, openIdxDataset } from '../../src/data/idxDataset.js';
 
 const columns = 10;
 const { classes, imageSize, pixels, labels } = await openIdxDataset(mnistFiles('test'), 'mnist');

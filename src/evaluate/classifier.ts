@@ -1,7 +1,7 @@
 // Which class does an image show? A small classifier, trained in seconds on the images a backbone was trained on.
 import { setImmediate } from 'node:timers/promises';
 import { batches } from '../data/batches.js';
-import type { ImageDataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import type { Engine, Feeds } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { tf } from '../engine/tf.js';
@@ -69,7 +69,7 @@ const shiftShare = 1 / 14;
  */
 export async function trainClassifier(
   engine: Engine,
-  dataset: ImageDataset,
+  dataset: Dataset,
   options: ClassifierOptions,
 ): Promise<Classifier> {
   const weights = await train(engine, dataset, options);
@@ -78,7 +78,7 @@ export async function trainClassifier(
 
 async function train(
   engine: Engine,
-  dataset: ImageDataset,
+  dataset: Dataset,
   { seed, steps = defaultSteps, signal, progress }: ClassifierOptions,
 ): Promise<HostTensors> {
   const { classes } = dataset;
@@ -97,7 +97,7 @@ async function train(
         throw new Interrupted(
           `stopped after ${done} of ${steps} steps of the classifier; nothing was saved.`,
         );
-      const results = await step(feeds(done));
+      const results = await step(await feeds(done));
       done++;
       const loss = results['loss']?.data[0] ?? NaN;
       if (!Number.isFinite(loss))
@@ -114,13 +114,13 @@ async function train(
 }
 
 /** What each step is fed: images that moved, and the smoothed targets of their labels. */
-function feeder(dataset: ImageDataset, seed: number, steps: number): (step: number) => Feeds {
+function feeder(dataset: Dataset, seed: number, steps: number): (step: number) => Promise<Feeds> {
   const { channels, imageSize, classes } = dataset;
   const limit = Math.round(imageSize * shiftShare);
   const batchAt = batches(dataset, { seed, batch: batchSize });
   const rate = { lr: peakRate, warmup: Math.round(steps * warmupShare), steps, floor: 0 };
-  return (step) => {
-    const { x, y } = batchAt(step);
+  return async (step) => {
+    const { x, y } = await batchAt(step);
     return {
       x: shifted(x, [channels, imageSize, imageSize], limit, stream(seed, 'shift', step)),
       target: targets(y, classes),
@@ -140,7 +140,7 @@ function targets(labels: Int32Array, classes: number): Float32Array {
 
 async function classifierOf(
   engine: Engine,
-  { classes, channels, imageSize }: ImageDataset,
+  { classes, channels, imageSize }: Dataset,
   weights: HostTensors,
 ): Promise<Classifier> {
   const size = inputsOf({ channels, imageSize });
@@ -183,6 +183,6 @@ async function classifierOf(
 }
 
 /** Numbers in an image. */
-function inputsOf({ channels, imageSize }: Pick<ImageDataset, 'channels' | 'imageSize'>): number {
+function inputsOf({ channels, imageSize }: Pick<Dataset, 'channels' | 'imageSize'>): number {
   return channels * imageSize * imageSize;
 }

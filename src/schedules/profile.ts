@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
-import { examples, type Batch } from '../data/batches.js';
-import type { ImageDataset } from '../data/dataset.js';
+import { examples } from '../data/batches.js';
+import type { Batch, Dataset } from '../data/dataset.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
 import type { Engine, InputSpec, Step } from '../engine/engine.js';
@@ -24,8 +24,8 @@ export interface ProfileOptions {
   readonly model: Model;
   /** Fingerprints of what is measured. */
   readonly fingerprints: { readonly backbone: string; readonly heads: string };
-  /** Held-out images; taken in file order, from the start again when they run out. */
-  readonly dataset: ImageDataset;
+  /** Held-out examples; taken in file order, from the start again when they run out. */
+  readonly dataset: Dataset;
   readonly diffusion: Diffusion;
   readonly seed: number;
   /** Noisy images to measure on. */
@@ -61,7 +61,7 @@ export async function profile(options: ProfileOptions): Promise<ErrorTable> {
       if (signal.aborted)
         throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
       const count = Math.min(options.batch, samples - from);
-      const { x: clean, y } = cycled(dataset, from, count);
+      const { x: clean, y } = await cycled(dataset, from, count);
       const noise = noiseOf(options.seed, from, count, clean.length / count);
       // Neighbouring images get times far apart: 0.618... is the golden ratio's fraction, whose multiples fill [0, 1) evenly.
       const t = Float32Array.from({ length: count }, (_, i) =>
@@ -146,13 +146,13 @@ function noiseOf(seed: number, from: number, count: number, length: number): Flo
   return noise;
 }
 
-/** The next images in file order, from the start again after the last. */
-function cycled(dataset: ImageDataset, from: number, count: number): Batch {
+/** The next examples in file order, from the start again after the last. */
+async function cycled(dataset: Dataset, from: number, count: number): Promise<Batch> {
   const start = from % dataset.count;
   const here = Math.min(count, dataset.count - start);
-  const first = examples(dataset, start, here);
+  const first = await examples(dataset, start, here);
   if (here === count) return first;
-  const rest = cycled(dataset, 0, count - here);
+  const rest = await cycled(dataset, 0, count - here);
   const x = new Float32Array(first.x.length + rest.x.length);
   x.set(first.x);
   x.set(rest.x, first.x.length);

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
-import type { ImageDataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine, type CompiledStep, type Engine, type Feeds, type Step } from '../engine/engine.js';
@@ -65,7 +65,7 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
     await logLine(run, line);
   };
   await tell(engineLine(engine));
-  await tell(`${dataset.name}: ${dataset.count} images; ${steps} steps of ${batch}`);
+  await tell(`${dataset.name}: ${dataset.count} ${dataset.holds}; ${steps} steps of ${batch}`);
   if (start > 0) await tell(`going on after step ${start} of ${steps}`);
   const step = await compileStep(options, checkpoint?.state ?? initialState(weights));
   try {
@@ -97,9 +97,9 @@ export async function rehearse(subject: Subject): Promise<Rehearsal> {
   const feeds = feedsOf(subject, await openData(config.data, 'train', spec));
   const step = await compileStep(subject, initialState(weights));
   try {
-    for (const index of [0, 1]) await step(feeds(index));
+    for (const index of [0, 1]) await step(await feeds(index));
     const begun = performance.now();
-    for (const index of [2, 3]) await step(feeds(index));
+    for (const index of [2, 3]) await step(await feeds(index));
     return {
       trainable: countOf(weights),
       macs: step.macs,
@@ -118,7 +118,7 @@ function compileStep(
   return engine.compile(stepOf(config.optimizer), { state, batch: trainingInputs(spec), frozen });
 }
 
-function feedsOf({ spec, config }: Subject, dataset: ImageDataset): (index: number) => Feeds {
+function feedsOf({ spec, config }: Subject, dataset: Dataset): (index: number) => Promise<Feeds> {
   const { seed, optimizer, train } = config;
   const { steps, batch } = train;
   const noise = diffusion(config.diffusion);
@@ -128,8 +128,8 @@ function feedsOf({ spec, config }: Subject, dataset: ImageDataset): (index: numb
     labelDropout: spec.nullClass ? config.diffusion.labelDropout : 0,
     nullClass: spec.classes,
   });
-  return (index) => ({
-    ...batches(index),
+  return async (index) => ({
+    ...(await batches(index)),
     lr: learningRate({ ...optimizer, steps, floor: 0 }, index),
   });
 }

@@ -1,12 +1,12 @@
-// What is step n trained on? Images noised at times spread over the whole diffusion, some without their label.
+// What is step n trained on? Examples noised at times spread over the whole diffusion, some without their label.
 import { batches, type BatchOptions } from '../data/batches.js';
-import type { ImageDataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
 import { stream } from '../random.js';
 
 export interface NoisyBatch {
-  /** Noisy images, [B, C, H, W]. */
+  /** Noisy images or latents, [B, C, H, W]. */
   readonly x: Float32Array;
   /** The noise in them, as x. */
   readonly noise: Float32Array;
@@ -29,13 +29,13 @@ export interface NoisyBatchOptions extends BatchOptions {
 
 /** Batches by step, counted from 0; the seed and the step alone decide what is in them. */
 export function noisyBatches(
-  dataset: ImageDataset,
+  dataset: Dataset,
   options: NoisyBatchOptions,
-): (step: number) => NoisyBatch {
+): (step: number) => Promise<NoisyBatch> {
   const { seed, batch, diffusion, lambdas, labelDropout, nullClass } = options;
-  const images = batches(dataset, options);
-  return (step) => {
-    const { x: clean, y: labels } = images(step);
+  const examples = batches(dataset, options);
+  return async (step) => {
+    const { x: clean, y: labels } = await examples(step);
     const random = stream(seed, 'training noise', step);
     const noise = random.normals(clean.length);
     const t = spreadTimes(random.uniform(), batch, diffusion.steps);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { examples } from '../../src/data/batches.js';
-import { mnistFiles, openIdxDataset, type ImageDataset } from '../../src/data/dataset.js';
+import { mnistFiles, openIdxDataset } from '../../src/data/idxDataset.js';
+import { imagesInMemory, type ImageDataset } from '../../src/data/memory.js';
 import type { CompiledStep, Engine } from '../../src/engine/engine.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
 import { Interrupted, UserError } from '../../src/errors.js';
@@ -18,13 +19,15 @@ function options(more: Partial<ClassifierOptions> = {}): ClassifierOptions {
 function firstOf(dataset: ImageDataset, count: number): ImageDataset {
   const { channels, imageSize, pixels, labels } = dataset;
   const numbers = count * channels * imageSize * imageSize;
-  return { ...dataset, count, pixels: pixels.subarray(0, numbers), labels: labels.subarray(0, count) };
+  return imagesInMemory({
+    ...dataset,
+    ...{ pixels: pixels.subarray(0, numbers), labels: labels.subarray(0, count) },
+  });
 }
 
 /** Images of 6 x 6, black on the left and white on the right for class 0, the other way round for class 1. */
-const halves: ImageDataset = {
+const halves = imagesInMemory({
   name: 'halves',
-  count: 64,
   channels: 1,
   imageSize: 6,
   classes: 2,
@@ -32,7 +35,7 @@ const halves: ImageDataset = {
     Math.floor(i / 36) % 2 === Number(i % 6 < 3) ? 255 : 0,
   ),
   labels: Uint8Array.from({ length: 64 }, (_, i) => i % 2),
-};
+});
 
 let train: ImageDataset;
 let held: ImageDataset;
@@ -51,7 +54,7 @@ describe('trainClassifier', () => {
     expect(classifier).toMatchObject({ classes: 10, channels: 1, imageSize: 28 });
   });
   it('sees images of one class closer together than those of two', async () => {
-    const { x, y } = examples(held, 0, 600);
+    const { x, y } = await examples(held, 0, 600);
     const seen = await classifier.features(x);
     const width = classifier.featureWidth;
     expect(seen.length).toBe(600 * width);
@@ -74,7 +77,7 @@ describe('trainClassifier', () => {
     expect(alone).toBeAllClose(seen.slice(550 * width, 551 * width), 1e-5);
   });
   it('gives the same classes for the same seed, and others for another seed', async () => {
-    const { x } = examples(held, 0, held.count);
+    const { x } = await examples(held, 0, held.count);
     const classes = async (seed: number): Promise<Int32Array> => {
       const trained = await trainClassifier(engine, train, options({ seed, steps: 5 }));
       const found = await trained.classify(x);
@@ -152,7 +155,7 @@ describe('trainClassifier', () => {
 
 describe('classify', () => {
   it('takes any number of images and gives each its class, whatever is beside it', async () => {
-    const { x } = examples(held, 0, 1100);
+    const { x } = await examples(held, 0, 1100);
     const all = await classifier.classify(x);
     expect(all).toHaveLength(1100);
     expect(await classifier.classify(x.subarray(0, 784))).toEqual(all.subarray(0, 1));
@@ -175,7 +178,7 @@ describe('classify', () => {
 
 describe('agreement', () => {
   it('is the share of images in the class of their label', async () => {
-    const { x } = examples(held, 0, 8);
+    const { x } = await examples(held, 0, 8);
     const found = await classifier.classify(x);
     const labels = found.map((label, i) => (i < 6 ? label : (label + 1) % 10));
     expect(await agreement(classifier, x, found)).toBe(1);
@@ -196,7 +199,7 @@ describe('agreement', () => {
 
 describe('accuracyOn', () => {
   it('measures the first images alone when a count is given', async () => {
-    const { x, y } = examples(held, 0, 100);
+    const { x, y } = await examples(held, 0, 100);
     expect(await accuracyOn(classifier, held, 100)).toBe(await agreement(classifier, x, y));
     await expect(accuracyOn(classifier, held, 1101)).rejects.toThrow(UserError);
   });

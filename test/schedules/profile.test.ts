@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ImageDataset } from '../../src/data/dataset.js';
+import { imagesInMemory } from '../../src/data/memory.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { Interrupted, UserError } from '../../src/errors.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
@@ -18,15 +18,14 @@ const plans: readonly HeadPlan[] = [
 const model: Model = { spec, backbone, plans, heads: moved(initialHeads(spec, plans, backbone, 1), 0.05) };
 
 const random = stream(1, 'images');
-const dataset: ImageDataset = {
+const dataset = imagesInMemory({
   name: 'made up',
-  count: 20,
   channels: 1,
   imageSize: 8,
   classes: 4,
   pixels: Uint8Array.from({ length: 20 * 64 }, () => random.integer(256)),
   labels: Uint8Array.from({ length: 20 }, (_, i) => i % 4),
-};
+});
 
 /** Measures 50 samples, more than there are images. */
 function measured(more: Partial<ProfileOptions> = {}) {

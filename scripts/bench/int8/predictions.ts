@@ -36,7 +36,7 @@ export async function showPredictions({ engine }: Context, fp32: Side, int8: Sid
 
 async function noisyImages({ config, model }: Side): Promise<Feeds> {
   const { spec } = model;
-  const { x: clean, y } = examples(await openData(config.data, 'test', spec), 0, count);
+  const { x: clean, y } = await examples(await openData(config.data, 'test', spec), 0, count);
   const noise = stream(0, 'int8 noise').normals(clean.length);
   const t = Float32Array.from({ length: count }, (_, i) => Math.floor((i * spec.timeSteps) / count));
   return { x: addNoise(diffusion(config.diffusion), clean, noise, t), t, y };

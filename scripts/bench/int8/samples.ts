@@ -53,8 +53,8 @@ export async function showSamples(context: Context, fp32: Side, int8: Side, coun
   const momentsOfImages = async (images: Float32Array): Promise<ReturnType<typeof momentsOf>> =>
     momentsOf(await classifier.features(images), width);
   const test = await openData(data, 'test', spec);
-  const real = await momentsOfImages(examples(test, 0, test.count).x);
-  const asMany = await momentsOfImages(examples(test, 0, count).x);
+  const real = await momentsOfImages((await examples(test, 0, test.count)).x);
+  const asMany = await momentsOfImages((await examples(test, 0, count)).x);
 
   const [reference] = drawn;
   if (!reference) throw new Error('something is drawn');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mnistFiles, openIdxDataset } from '../../src/data/dataset.js';
+import { mnistFiles, openIdxDataset } from '../../src/data/idxDataset.js';
 import { UserError } from '../../src/errors.js';
 import { idxBytes } from './idx-bytes.js';
 
