@@ -2,7 +2,8 @@
 import { tf } from '../engine/tf.js';
 
 /** Composite kernels that an engine may have; every other engine takes the primitives. */
-type Composite = 'LayerNormFwd' | 'LayerNormAffine' | 'GeluTanh' | 'Gelu' | 'MultiHeadAttention';
+type Composite =
+  'LayerNormFwd' | 'LayerNormAffine' | 'GroupNorm' | 'GeluTanh' | 'Gelu' | 'MultiHeadAttention';
 
 /**
  * Runs a composite kernel of the current engine.

@@ -12,23 +12,54 @@ import type { Linear } from './layers.js';
  * @returns [B, H, W, out]
  */
 export function convolution(x: tf.Tensor4D, { weight, bias }: Linear): tf.Tensor4D {
-  const kernel = tf.transpose(weight, [2, 3, 1, 0]) as tf.Tensor4D;
   const y = withGradient<tf.Tensor>(
-    [x, kernel],
-    (x, kernel) => {
+    [x, kernelOf(weight), ...(bias ? [bias] : [])],
+    (x, kernel, bias) => {
       if (!x || !kernel) throw new Error('a convolution has two inputs');
-      return { value: same(x, kernel), saved: [x, kernel] };
+      return { value: convolved(x, kernel, { bias }), saved: [x, kernel] };
     },
     (dy, [x, kernel]) => {
       if (!x || !kernel) throw new Error('a convolution saves its inputs');
-      return [same(dy, turned(kernel)), kernelGradient(x, dy, kernel.shape)];
+      const own = [convolved(dy, turned(kernel)), kernelGradient(x, dy, kernel.shape)];
+      return bias ? [...own, tf.sum(dy, [0, 1, 2])] : own;
     },
   );
-  return (bias ? tf.add(y, bias) : y) as tf.Tensor4D;
+  return y as tf.Tensor4D;
 }
 
-function same(x: tf.Tensor, kernel: tf.Tensor): tf.Tensor4D {
-  return tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same');
+/**
+ * A convolution of 3 x 3 at every other pixel, from the first one on: half the height and half the width, which are
+ * even. Zeros stand to the right and below alone, as in autoencoders of latent diffusion. Not meant for training.
+ * @param x [B, H, W, in]
+ * @returns [B, H / 2, W / 2, out]
+ */
+export function halvingConvolution(x: tf.Tensor4D, { weight, bias }: Linear): tf.Tensor4D {
+  const pad: Padding = [[0, 0], [0, 1], [0, 1], [0, 0]]; // prettier-ignore
+  return convolved(x, kernelOf(weight), { bias, stride: 2, pad });
+}
+
+/** As TensorFlow.js wants it, [k, k, in, out]. */
+function kernelOf(weight: tf.Tensor): tf.Tensor {
+  return tf.transpose(weight, [2, 3, 1, 0]);
+}
+
+type Padding = Parameters<typeof tf.fused.conv2d>[0]['pad'];
+
+interface How {
+  readonly bias?: tf.Tensor | undefined;
+  readonly stride?: number;
+  readonly pad?: Padding;
+}
+
+function convolved(
+  x: tf.Tensor,
+  kernel: tf.Tensor,
+  { bias, stride = 1, pad = 'same' }: How = {},
+): tf.Tensor4D {
+  const given = { x: x as tf.Tensor4D, filter: kernel as tf.Tensor4D, strides: stride, pad };
+  return bias
+    ? tf.fused.conv2d({ ...given, bias })
+    : tf.conv2d(given.x, given.filter, given.strides, given.pad);
 }
 
 /** [k, k, in, out] -> [k, k, out, in], upside down and back to front. */

@@ -30,7 +30,12 @@ export interface Value {
   readonly reshapeOf?: Value;
   /** The smaller value this is a broadcast of; elementwise readers take that one instead. */
   readonly broadcastOf?: Value;
+  /** What this is a transpose of, and how; the way back is that value. */
+  readonly transposeOf?: { readonly value: Value; readonly perm: readonly number[] };
 }
+
+/** How a value came from another one. */
+type Origin = Pick<Value, 'reshapeOf' | 'broadcastOf' | 'transposeOf'>;
 
 export interface Node {
   readonly op: string;
@@ -64,12 +69,7 @@ export class Graph {
 
   constructor(readonly sentinel: number) {}
 
-  private value(
-    prefix: string,
-    output: Output,
-    source: Value['source'],
-    extra: Pick<Value, 'reshapeOf' | 'broadcastOf'> = {},
-  ): Value {
+  private value(prefix: string, output: Output, source: Value['source'], extra: Origin = {}): Value {
     const id = this.count++;
     return { id, name: `${prefix}${id}`, shape: output.shape, dtype: output.dtype, source, ...extra };
   }
@@ -208,12 +208,24 @@ export class Graph {
     return this.emit('Reshape', inputs, [{ shape, dtype: value.dtype }], {}, { reshapeOf: source })[0]!;
   }
 
+  /** Back and forth is no work: the value itself. */
+  transpose(value: Value, perm: readonly number[]): Value {
+    if (perm.every((p, i) => p === i)) return value;
+    const { transposeOf: before } = value;
+    if (before && perm.every((p, i) => before.perm[p] === i)) return before.value;
+    const shape = perm.map((p) => value.shape[p] ?? 1);
+    const options = { attributes: { perm } };
+    return this.emit('Transpose', [value], [{ shape, dtype: value.dtype }], options, {
+      transposeOf: { value, perm },
+    })[0]!;
+  }
+
   emit(
     op: string,
     inputs: readonly Value[],
     outputs: readonly Output[],
     options: NodeOptions = {},
-    extra: Pick<Value, 'reshapeOf' | 'broadcastOf'> = {},
+    extra: Origin = {},
   ): Value[] {
     const made = outputs.map((output) => this.value('n', output, { kind: 'node' }, extra));
     const { attributes = {}, domain = '', macs = 0 } = options;

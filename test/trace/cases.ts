@@ -219,6 +219,36 @@ export const cases: readonly Case[] = [
     },
   },
   {
+    kernel: 'FusedConv2D',
+    inputs: { x: [B, 4, 6, 2], kernel: [3, 3, 2, 3], bias: [3], half: [3, 3, 3, 2] },
+    forwardOnly: true,
+    f: ({ x, kernel, bias, half }) => {
+      const [filter, strided] = [kernel as tf.Tensor4D, half as tf.Tensor4D];
+      const whole = tf.fused.conv2d({ x: x as tf.Tensor4D, filter, bias: bias!, strides: 1, pad: 'same' });
+      const pad: Parameters<typeof tf.conv2d>[3] = [[0, 0], [0, 1], [2, 1], [0, 0]]; // prettier-ignore
+      return tf.conv2d(whole, strided, 2, pad);
+    },
+  },
+  {
+    kernel: 'ResizeNearestNeighbor',
+    inputs: { x: [B, 2, 3, 4] },
+    forwardOnly: true,
+    f: ({ x }) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [4, 9]),
+  },
+  {
+    kernel: 'GroupNorm',
+    inputs: { x: [B, 6, 3, 2], scale: [6], offset: [6] },
+    forwardOnly: true,
+    f: ({ x, scale, offset }) => {
+      if (has('GroupNorm'))
+        return run('GroupNorm', { x: x!, scale: scale!, offset: offset! }, { groups: 3, epsilon: 1e-6 })[0]!;
+      const { mean, variance } = tf.moments(tf.reshape(x!, [-1, 3, 12]), -1, true);
+      const normal = tf.div(tf.sub(tf.reshape(x!, [-1, 3, 12]), mean), tf.sqrt(tf.add(variance, 1e-6)));
+      const each = (v: T): T => tf.reshape(v, [6, 1, 1]);
+      return tf.add(tf.mul(tf.reshape(normal, [-1, 6, 3, 2]), each(scale!)), each(offset!));
+    },
+  },
+  {
     kernel: 'MultiHeadAttention',
     inputs: { q: [B, 5, 6], k: [B, 5, 6], v: [B, 5, 6] },
     forwardOnly: true,

@@ -1,5 +1,7 @@
 // Composites: kernels of our own that only this backend has, because the runtime does each in one operator.
 // Model code (backbones/layers.ts) asks for them where they are registered and uses primitives elsewhere.
+import { sizeOf } from '../../engine/tensors.js';
+import type { Value } from '../graph.js';
 import { input, number, type Kernel } from './kernel.js';
 
 export const composites: Readonly<Record<string, Kernel>> = {
@@ -19,6 +21,21 @@ export const composites: Readonly<Record<string, Kernel>> = {
     );
     if (!y || !inverse) throw new Error('trace: LayerNormalization has three outputs');
     return [y, inverse];
+  },
+  /** x [B, C, H, W], scale and offset [C]: mean 0 and variance 1 over each of `groups` groups of channels. */
+  GroupNorm: (graph, inputs, attributes) => {
+    const x = input(inputs, 'x');
+    const [batch = 1, channels = 1] = x.shape;
+    const groups = number(attributes, 'groups');
+    const together = graph.reshape(x, [batch, groups, sizeOf(x.shape) / batch / groups]);
+    const all = (value: number): Value =>
+      graph.constant(new Float32Array(groups).fill(value), [groups], 'float32');
+    const normal = graph.node('InstanceNormalization', [together, all(1), all(0)], together.shape, {
+      attributes: { epsilon: { float: number(attributes, 'epsilon') } },
+    });
+    const each = (name: string): Value => graph.reshape(input(inputs, name), [channels, 1, 1]);
+    const scaled = graph.node('Mul', [graph.reshape(normal, x.shape), each('scale')], x.shape);
+    return graph.node('Add', [scaled, each('offset')], x.shape);
   },
   GeluTanh: (graph, inputs) => {
     const x = input(inputs, 'x');

@@ -3,11 +3,10 @@ import { isQuantised, sizeOf } from '../../engine/tensors.js';
 import type { Graph, Value } from '../graph.js';
 import { broadcastShape, input, type Kernel } from './kernel.js';
 import { quantisedProduct } from './quantised.js';
-import { transpose } from './shapes.js';
 
 function swapLast(graph: Graph, x: Value): Value {
   const order = x.shape.map((_, i) => i);
-  return transpose(graph, x, [...order.slice(0, -2), order.length - 1, order.length - 2]);
+  return graph.transpose(x, [...order.slice(0, -2), order.length - 1, order.length - 2]);
 }
 
 interface Transposed {

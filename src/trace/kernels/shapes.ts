@@ -3,12 +3,6 @@ import { sizeOf } from '../../engine/tensors.js';
 import type { DType, Graph, Value } from '../graph.js';
 import { axis, input, number, numbers, type Attributes, type Inputs, type Kernel } from './kernel.js';
 
-export function transpose(graph: Graph, x: Value, perm: readonly number[]): Value {
-  if (perm.every((p, i) => p === i)) return x;
-  const shape = perm.map((p) => x.shape[p] ?? 1);
-  return graph.node('Transpose', [x], shape, { attributes: { perm } });
-}
-
 function split(graph: Graph, x: Value, sizes: readonly number[], at: number): Value[] {
   if (sizes.length === 1) return [x];
   const outputs = sizes.map((n) => ({ shape: x.shape.map((d, i) => (i === at ? n : d)), dtype: x.dtype }));
@@ -64,6 +58,23 @@ function unsortedSegmentSum(graph: Graph, inputs: Inputs, attributes: Attributes
   return graph.node('ScatterND', [zeros, rows, x], shape, { attributes: { reduction: 'add' } });
 }
 
+/** images [B, H, W, C], enlarged by whole factors: every pixel becomes a block. */
+function resizeNearest(graph: Graph, inputs: Inputs, attributes: Attributes): Value {
+  const images = input(inputs, 'images');
+  const [batch = 1, height = 1, width = 1, channels = 1] = images.shape;
+  const [newHeight = 1, newWidth = 1] = numbers(attributes, 'size');
+  const [down, across] = [newHeight / height, newWidth / width];
+  if (!Number.isInteger(down) || !Number.isInteger(across) || attributes['alignCorners'] === true)
+    throw new Error('trace: images are enlarged by whole factors alone');
+  const scales = graph.constant(Float32Array.of(1, 1, down, across), [4], 'float32');
+  const nowhere = graph.constant(new Float32Array(), [0], 'float32');
+  const x = graph.transpose(images, [0, 3, 1, 2]);
+  const larger = graph.node('Resize', [x, nowhere, scales], [batch, channels, newHeight, newWidth], {
+    attributes: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
+  });
+  return graph.transpose(larger, [0, 2, 3, 1]);
+}
+
 export const shapes: Readonly<Record<string, Kernel>> = {
   Identity: (_graph, inputs) => input(inputs, 'x'),
   Cast: (graph, inputs, attributes) => graph.cast(input(inputs, 'x'), dtypeOf(attributes)),
@@ -75,7 +86,7 @@ export const shapes: Readonly<Record<string, Kernel>> = {
     const x = input(inputs, 'input');
     return graph.reshape(x, x.shape.toSpliced(axis(attributes, 'dim', x.shape.length + 1), 0, 1));
   },
-  Transpose: (graph, inputs, attributes) => transpose(graph, input(inputs, 'x'), numbers(attributes, 'perm')),
+  Transpose: (graph, inputs, attributes) => graph.transpose(input(inputs, 'x'), numbers(attributes, 'perm')),
   SplitV: (graph, inputs, attributes) => {
     const x = input(inputs, 'x');
     const at = axis(attributes, 'axis', x.shape.length);
@@ -118,6 +129,7 @@ export const shapes: Readonly<Record<string, Kernel>> = {
     return graph.node('Gather', [x, indices], shape, { attributes: { axis: at } });
   },
   UnsortedSegmentSum: unsortedSegmentSum,
+  ResizeNearestNeighbor: resizeNearest,
   Tile: (graph, inputs, attributes) => {
     const [x, reps] = [input(inputs, 'x'), numbers(attributes, 'reps')];
     const shape = x.shape.map((d, i) => d * (reps[i] ?? 1));
