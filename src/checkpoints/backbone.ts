@@ -14,7 +14,8 @@ import { laidOut, nameIn } from './laidOut.js';
 import { parametersOf } from './parameters.js';
 import { openSafetensors } from './safetensors.js';
 import { indexEnding, openShards } from './shards.js';
-import { openTorch, readStart, torchFormat, type WeightsChoice } from './torch.js';
+import { openTorch, type WeightsChoice } from './torch.js';
+import { readStart, torchFormat } from './torchArchive.js';
 
 /** Where a backbone is: the section `backbone` of a config. */
 export interface BackboneSource {

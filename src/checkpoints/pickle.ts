@@ -50,16 +50,26 @@ interface Machine {
   /** Lengths of the stack where a group began. */
   readonly marks: number[];
   readonly memo: Map<number, Pickled>;
+  readonly references: Persistent[];
   at: number;
+}
+
+export interface Unpickled {
+  readonly value: Pickled;
+  /** All that it refers to outside of itself. */
+  readonly references: readonly Persistent[];
+  /** Where it ends; old checkpoints are several pickles in a row. */
+  readonly end: number;
 }
 
 /**
  * Protocols 0 to 5, as far as torch.save uses them.
  * @param path of the checkpoint, for messages
  * @param globals names that may appear; any other is refused before anything refers to it
+ * @param from where it begins
  * @throws UserError naming the global that is refused, or saying what is damaged
  */
-export function unpickle(path: string, bytes: Uint8Array, globals: ReadonlySet<string>): Pickled {
+export function unpickle(path: string, bytes: Uint8Array, globals: ReadonlySet<string>, from = 0): Unpickled {
   const m: Machine = {
     path,
     bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
@@ -67,11 +77,12 @@ export function unpickle(path: string, bytes: Uint8Array, globals: ReadonlySet<s
     stack: [],
     marks: [],
     memo: new Map(),
-    at: 0,
+    references: [],
+    at: from,
   };
   for (let step = 0; step < mostSteps; step++) {
     const opcode = String.fromCharCode(take(m, 1).readUInt8());
-    if (opcode === '.') return only(m);
+    if (opcode === '.') return { value: only(m), references: m.references, end: m.at };
     const run = Object.hasOwn(opcodes, opcode) ? opcodes[opcode] : undefined;
     if (!run)
       throw unsound(m, `opcode 0x${opcode.charCodeAt(0).toString(16)} is none that torch.save writes`);
@@ -127,7 +138,11 @@ const opcodes: Readonly<Record<string, (m: Machine) => void>> = {
     if (typeof module !== 'string' || typeof name !== 'string') throw unsound(m, 'a global has no name');
     m.stack.push(global(m, `${module}.${name}`));
   },
-  Q: (m) => m.stack.push({ kind: 'persistent', id: pop(m) }),
+  Q: (m) => {
+    const reference: Persistent = { kind: 'persistent', id: pop(m) };
+    m.references.push(reference);
+    m.stack.push(reference);
+  },
   R: (m) => m.stack.push(call(m)),
   '\x81': (m) => m.stack.push(call(m)),
   // The state of an object: attributes of a Namespace, or the versions that modules note beside a state dict.

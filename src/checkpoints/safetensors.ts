@@ -6,34 +6,19 @@ import { sizeOf, type HostTensors, type Shapes, type StoredTensor } from '../eng
 import { messageOf, UserError } from '../errors.js';
 import { writeFileAtomic } from '../files/write.js';
 import { narrowHalf } from './half.js';
-import { bytesPer } from './stored.js';
+import { bytesPer, integerBytes, typeBytes, type StoredIntegers, type TensorEntry } from './stored.js';
 
 export interface SafetensorsFile {
   /** Floating-point tensors that can be weights. */
   readonly tensors: Readonly<Record<string, StoredTensor>>;
   /** Tensors of other types, such as counters: name and type. */
   readonly others: Readonly<Record<string, string>>;
+  /** Those of them that can be read as whole numbers, such as labels. */
+  readonly integers: Readonly<Record<string, StoredIntegers>>;
+  /** All of both, as they lie in the file. */
+  readonly entries: readonly TensorEntry[];
   readonly metadata: Readonly<Record<string, string>>;
 }
-
-/** Bytes of one number, for every type of the format. */
-const typeBytes: Readonly<Record<string, number>> = {
-  ...bytesPer,
-  ...{
-    F64: 8,
-    I64: 8,
-    U64: 8,
-    I32: 4,
-    U32: 4,
-    I16: 2,
-    U16: 2,
-    I8: 1,
-    U8: 1,
-    BOOL: 1,
-    F8_E4M3: 1,
-    F8_E5M2: 1,
-  },
-};
 
 /** The reference library's limit for the header. */
 const mostHeaderBytes = 100_000_000;
@@ -63,20 +48,30 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const { __metadata__: metadata = {}, ...rest } = header;
   const entries = Object.entries(rest).map(([name, entry]) => readEntry(path, name, entry));
   requireWhole(path, entries, dataBytes);
-  const stored = entries.flatMap(({ name, dtype, shape, from, to }) =>
-    isFloat(dtype)
-      ? [[name, { shape, dtype, path: resolve(path), offset: start + from, bytes: to - from }] as const]
-      : [],
+  const place = ({ shape, from, to }: Entry): Omit<StoredTensor, 'dtype'> => ({
+    ...{ shape, path: resolve(path), offset: start + from, bytes: to - from },
+  });
+  const stored = entries.flatMap((entry) =>
+    isFloat(entry.dtype) ? [[entry.name, { ...place(entry), dtype: entry.dtype }] as const] : [],
+  );
+  const integers = entries.flatMap((entry) =>
+    isInteger(entry.dtype) ? [[entry.name, { ...place(entry), dtype: entry.dtype }] as const] : [],
   );
   const others = entries.flatMap(({ name, dtype }) => (isFloat(dtype) ? [] : [[name, dtype] as const]));
   const known = metadataSchema.safeParse(metadata);
   if (!known.success) throw damaged(path, 'its __metadata__ is not a map of texts');
-  return { tensors: Object.fromEntries(stored), others: Object.fromEntries(others), metadata: known.data };
+  return {
+    tensors: Object.fromEntries(stored),
+    others: Object.fromEntries(others),
+    integers: Object.fromEntries(integers),
+    entries: entries.map(({ name, dtype, shape, from, to }) => ({ name, dtype, shape, bytes: to - from })),
+    metadata: known.data,
+  };
 }
 
 export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** F16 halves the file and rounds every number. */
+  /** Of floats; whole numbers are I32. F16 halves the file and rounds every number. */
   readonly dtype?: 'F32' | 'F16';
 }
 
@@ -84,15 +79,13 @@ export interface WriteOptions {
 export function writeSafetensors(
   path: string,
   tensors: HostTensors,
-  options: WriteOptions = {},
+  { metadata = {}, dtype = 'F32' }: WriteOptions = {},
 ): Promise<void> {
-  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
-  const dataOf = (name: string): Float32Array => {
-    const data = tensors[name]?.data;
-    if (!(data instanceof Float32Array)) throw new Error(`tensor ${name} is not made of floats`);
-    return data;
-  };
-  return streamSafetensors(path, shapes, dataOf, options);
+  const coming = Object.entries(tensors).map(([name, { shape, data }]): Coming => {
+    const type = data instanceof Int32Array ? 'I32' : dtype;
+    return { name, shape, dtype: type, data: () => data };
+  });
+  return write(path, coming, metadata);
 }
 
 /**
@@ -106,28 +99,45 @@ export async function streamSafetensors(
   dataOf: (name: string) => Float32Array,
   { metadata = {}, dtype = 'F32' }: WriteOptions = {},
 ): Promise<void> {
+  const coming = Object.entries(shapes).map(([name, shape]): Coming => ({
+    name,
+    shape,
+    dtype,
+    data: () => dataOf(name),
+  }));
+  await write(path, coming, metadata);
+}
+
+/** A tensor whose numbers are asked for when its turn comes. */
+interface Coming {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'F32' | 'F16' | 'I32';
+  readonly data: () => Float32Array | Int32Array;
+}
+
+async function write(
+  path: string,
+  tensors: readonly Coming[],
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let at = 0;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const bytes = bytesPer[dtype] * sizeOf(shape);
+  for (const { name, shape, dtype } of tensors) {
+    const bytes = (typeBytes[dtype] ?? NaN) * sizeOf(shape);
     header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
     at += bytes;
   }
-  await writeFileAtomic(path, pieces(headerBytes(header), shapes, dataOf, dtype));
+  await writeFileAtomic(path, pieces(headerBytes(header), tensors));
 }
 
-function* pieces(
-  header: readonly Uint8Array[],
-  shapes: Shapes,
-  dataOf: (name: string) => Float32Array,
-  dtype: 'F32' | 'F16',
-): Generator<Uint8Array> {
+function* pieces(header: readonly Uint8Array[], tensors: readonly Coming[]): Generator<Uint8Array> {
   yield* header;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const data = dataOf(name);
+  for (const { name, shape, dtype, data: dataOf } of tensors) {
+    const data = dataOf();
     if (data.length !== sizeOf(shape))
       throw new Error(`tensor ${name} has ${data.length} numbers, expected [${shape.join(', ')}]`);
-    const stored = dtype === 'F16' ? narrowHalf(data) : data;
+    const stored = dtype === 'F16' && data instanceof Float32Array ? narrowHalf(data) : data;
     yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
   }
 }
@@ -214,6 +224,10 @@ function requireWhole(path: string, entries: readonly Entry[], dataBytes: number
 
 function isFloat(dtype: string): dtype is keyof typeof bytesPer {
   return Object.hasOwn(bytesPer, dtype);
+}
+
+function isInteger(dtype: string): dtype is keyof typeof integerBytes {
+  return Object.hasOwn(integerBytes, dtype);
 }
 
 function damaged(path: string, what: string): UserError {

@@ -38,6 +38,8 @@ export async function openShards(path: string): Promise<SafetensorsFile> {
   return {
     tensors: Object.fromEntries(all.flatMap(({ tensors }) => Object.entries(tensors))),
     others: Object.fromEntries(all.flatMap(({ others }) => Object.entries(others))),
+    integers: Object.fromEntries(all.flatMap(({ integers }) => Object.entries(integers))),
+    entries: all.flatMap(({ entries }) => entries),
     metadata: Object.fromEntries(all.flatMap(({ metadata }) => Object.entries(metadata))),
   };
 }

@@ -6,6 +6,40 @@ import { widenBrain, widenHalf } from './half.js';
 
 export const bytesPer: Readonly<Record<StoredFloat, number>> = { F32: 4, F16: 2, BF16: 2 };
 
+/** Bytes of one number, for every type that a .safetensors file may have. */
+export const typeBytes: Readonly<Record<string, number>> = {
+  ...bytesPer,
+  ...{
+    F64: 8,
+    I64: 8,
+    U64: 8,
+    I32: 4,
+    U32: 4,
+    I16: 2,
+    U16: 2,
+    I8: 1,
+    U8: 1,
+    BOOL: 1,
+    F8_E4M3: 1,
+    F8_E5M2: 1,
+  },
+};
+
+/** A tensor as its file describes it. */
+export interface TensorEntry {
+  readonly name: string;
+  /** As .safetensors files name it. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+/** Bytes of one whole number, by type. */
+export const integerBytes = { I64: 8, I32: 4 } as const;
+
+/** Row-major little-endian whole numbers that lie in a file at a byte offset. */
+export type StoredIntegers = Omit<StoredTensor, 'dtype'> & { readonly dtype: keyof typeof integerBytes };
+
 /** Where bytes lie in a file. */
 export type Stretch = Pick<StoredTensor, 'path' | 'offset' | 'bytes'>;
 
@@ -74,6 +108,26 @@ export async function readTensors(stored: Readonly<Record<string, StoredTensor>>
   for (const [name, tensor] of Object.entries(stored)) read.push([name, await readTensor(tensor)]);
   // Not by assignment: a name in a file may be __proto__.
   return Object.fromEntries(read);
+}
+
+/** Whole numbers in memory. @throws UserError if one does not fit into 32 bits, or the file has changed */
+export async function readIntegers(stored: StoredIntegers): Promise<Int32Array> {
+  const { buffer, byteOffset, length } = await readBytes(stored);
+  switch (stored.dtype) {
+    case 'I32':
+      return new Int32Array(buffer, byteOffset, length / 4);
+    case 'I64': {
+      const long = new BigInt64Array(buffer, byteOffset, length / 8);
+      const bad = long.findIndex((value) => BigInt.asIntN(32, value) !== value);
+      if (bad >= 0)
+        throw new UserError(
+          `${stored.path} holds the whole number ${long[bad]}, expected numbers of 32 bits. Write it again.`,
+        );
+      return Int32Array.from(long, Number);
+    }
+    default:
+      return unreachable(stored.dtype);
+  }
 }
 
 function changed(path: string, error: unknown): UserError {

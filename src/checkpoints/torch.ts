@@ -1,132 +1,109 @@
 // Which weights does a PyTorch .pt file hold? Read as data: nothing in it is ever run.
-import { open } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import type { Weight } from '../engine/tensors.js';
-import { messageOf, UserError } from '../errors.js';
-import { isKind, unpickle, type Dict, type Pickled } from './pickle.js';
-import { bytesPer, readBytes, type Stretch } from './stored.js';
+import { sizeOf, type Weight } from '../engine/tensors.js';
+import { UserError } from '../errors.js';
+import { isKind, type Dict, type Pickled } from './pickle.js';
+import { bytesPer, typeBytes, type TensorEntry } from './stored.js';
+import { openArchive, type TorchArchive } from './torchArchive.js';
 import {
   isContiguous,
   isFloatView,
   readView,
   requireWithin,
   spanOf,
-  tensorGlobals,
   weightOf,
+  type TensorView,
 } from './torchTensor.js';
 import { unsoundTorch } from './unsound.js';
-import { openZip } from './zip.js';
 
 /** Which weights to take from a file that has several: `auto` prefers the averaged ones. */
 export type WeightsChoice = 'auto' | 'ema' | 'model';
 
-export interface TorchFile {
+export interface TorchTensors {
   /** Floating-point tensors that can be weights; they stay in the file unless their numbers are strewn over it. */
   readonly tensors: Readonly<Record<string, Weight>>;
   /** What else is there, such as counters: name and type. */
   readonly others: Readonly<Record<string, string>>;
+  /** All tensors of both, as the file describes them. */
+  readonly entries: readonly TensorEntry[];
+}
+
+export interface TorchFile extends TorchTensors {
   /** Whose weights these are; `plain` is a state dict with nothing around it. */
   readonly which: 'ema' | 'model' | 'plain';
 }
 
-/** A training checkpoint also holds its options. */
-const globals: ReadonlySet<string> = new Set([...tensorGlobals, 'argparse.Namespace']);
-const mostPickleBytes = 16 * 2 ** 20;
 /** Views of one storage may overlap; a hostile file could have each of them read the whole of it. */
 const mostReadings = 8;
+/** Dicts may hold each other again and again. */
+const mostValues = 200_000;
+const mostDepth = 50;
+const mostNameLength = 1024;
 
 /**
- * Opens a zip checkpoint of torch.save: a state dict, or a dict with `model` or `ema` (as DiT's training writes it).
- * @throws UserError if the file is damaged, older than the zip format, asks for anything but plain data, or lacks
- * the weights asked for
+ * Opens a checkpoint of torch.save: a state dict, or a dict with `model` or `ema` (as DiT's training writes it).
+ * @throws UserError if the file is damaged, asks for anything but plain data, or lacks the weights asked for
  */
 export async function openTorch(path: string, which: WeightsChoice): Promise<TorchFile> {
-  await requireZip(path);
-  const members = await openZip(resolve(path));
-  const { root, pickle } = pickleOf(path, members);
-  const order = members.get(`${root}/byteorder`);
-  if (order && Buffer.from(await small(path, order)).toString() !== 'little')
-    throw new UserError(`${path} holds big-endian numbers. Save it again on a little-endian machine.`);
-  const chosen = choose(path, unpickle(path, await small(path, pickle), globals), which);
+  const archive = await openArchive(path);
+  const chosen = choose(path, archive.top, which);
+  return { ...(await tensorsIn(path, archive, chosen.dict.entries)), which: chosen.which };
+}
 
+/**
+ * All tensors of a file, whatever they are for. Names lead through the dicts around them: `model.blocks.0...`.
+ * @throws UserError if the file is damaged or asks for anything but plain data
+ */
+export async function openAllTorch(path: string): Promise<TorchTensors> {
+  const archive = await openArchive(path);
+  return tensorsIn(path, archive, flattened(path, archive.top));
+}
+
+async function tensorsIn(
+  path: string,
+  { storage, bytes }: TorchArchive,
+  values: Iterable<readonly [string, Pickled]>,
+): Promise<TorchTensors> {
   const tensors: (readonly [string, Weight])[] = [];
   const others: (readonly [string, string])[] = [];
-  let budget = mostReadings * [...members.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const [name, value] of chosen.dict.entries) {
+  const entries: TensorEntry[] = [];
+  let budget = mostReadings * bytes;
+  for (const [name, value] of values) {
     const view = readView(path, name, value);
+    if (view) entries.push(entryOf(name, view));
     if (!view || !isFloatView(view)) {
       others.push([name, view?.dtype ?? 'no tensor']);
       continue;
     }
-    const member = requireWithin(path, name, view, members.get(`${root}/data/${view.storage}`));
+    const member = requireWithin(path, name, view, storage(view.storage));
     if (!isContiguous(view)) budget -= spanOf(view) * bytesPer[view.dtype];
     if (budget < 0) throw unsoundTorch(path, `its tensors overlap more than ${mostReadings} times`);
     tensors.push([name, await weightOf(view, member)]);
   }
   // Not by assignment: a name may be __proto__.
-  return { tensors: Object.fromEntries(tensors), others: Object.fromEntries(others), which: chosen.which };
+  return { tensors: Object.fromEntries(tensors), others: Object.fromEntries(others), entries };
 }
 
-export type TorchFormat = 'zip' | 'legacy';
-
-/** What the beginning of a file says about it, if it is one of torch's. @param start its first 512 bytes or more */
-export function torchFormat(start: Uint8Array): TorchFormat | undefined {
-  const text = Buffer.from(start).toString('latin1');
-  if (text.startsWith('PK\x03\x04')) return 'zip';
-  // A pickle, or a tar archive: what torch wrote at first, and what it wrote until version 1.6.
-  if (text.startsWith('\x80\x02') || text.slice(257, 262) === 'ustar') return 'legacy';
-  return undefined;
+function entryOf(name: string, { dtype, shape }: TensorView): TensorEntry {
+  return { name, dtype, shape, bytes: sizeOf(shape) * (typeBytes[dtype] ?? NaN) };
 }
 
-/** The beginning of a file, enough to tell its format. @throws UserError if it cannot be read */
-export async function readStart(path: string): Promise<Uint8Array> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      const { buffer, bytesRead } = await file.read(new Uint8Array(512), 0, 512, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw new UserError(`${path} cannot be read (${messageOf(error)}). Give the path of a checkpoint.`);
-  }
-}
-
-async function requireZip(path: string): Promise<void> {
-  const format = torchFormat(await readStart(path));
-  switch (format) {
-    case 'zip':
-      return;
-    case 'legacy':
-      throw new UserError(
-        `${path} has the old format that torch wrote before version 1.6; expected its zip format. With a current ` +
-          'torch, save it again: torch.save(torch.load(old, map_location="cpu", weights_only=True), new).',
-      );
-    case undefined:
-      throw unsoundTorch(path, 'it is not a zip archive');
-  }
-}
-
-/** torch puts everything into one folder of the archive. */
-function pickleOf(
-  path: string,
-  members: ReadonlyMap<string, Stretch>,
-): { readonly root: string; readonly pickle: Stretch } {
-  const found = [...members].filter(([name]) => /^[^/]+\/data\.pkl$/.test(name));
-  const [first] = found;
-  if (!first || found.length > 1)
-    throw unsoundTorch(path, `it has ${found.length} members named <folder>/data.pkl, expected one`);
-  return { root: first[0].slice(0, -'/data.pkl'.length), pickle: first[1] };
-}
-
-async function small(path: string, member: Stretch): Promise<Uint8Array> {
-  if (member.bytes > mostPickleBytes)
-    throw unsoundTorch(
-      path,
-      `the description of its tensors has ${member.bytes} bytes, at most ${mostPickleBytes} are read`,
-    );
-  return readBytes(member);
+/** Values that are neither dicts nor lists, each under the keys that lead to it. */
+function flattened(path: string, top: Pickled): (readonly [string, Pickled])[] {
+  const flat: (readonly [string, Pickled])[] = [];
+  let seen = 0;
+  const visit = (name: string, value: Pickled, depth: number): void => {
+    if (++seen > mostValues || depth > mostDepth)
+      throw unsoundTorch(path, 'its dicts and lists hold each other again and again');
+    if (name.length > mostNameLength)
+      throw unsoundTorch(path, `it has names of more than ${mostNameLength} characters`);
+    const inner = (key: string): string => (name === '' ? key : `${name}.${key}`);
+    if (isKind(value, 'dict')) for (const [key, item] of value.entries) visit(inner(key), item, depth + 1);
+    else if (isKind(value, 'sequence'))
+      value.items.forEach((item, i) => visit(inner(`${i}`), item, depth + 1));
+    else flat.push([name, value]);
+  };
+  visit('', top, 0);
+  return flat;
 }
 
 interface Chosen {

@@ -46,6 +46,24 @@ export interface TensorView {
 /** A view of a type that can be a weight. */
 export type FloatView = TensorView & { readonly dtype: StoredFloat };
 
+/** Numbers that a pickle refers to. */
+export interface Storage {
+  readonly key: string;
+  readonly dtype: string;
+  /** Numbers in it. */
+  readonly length: number;
+}
+
+/** A storage, unless it is something else, or a stretch of another one (which torch stopped writing in 2017). */
+export function readStorage(value: Pickled | undefined): Storage | undefined {
+  const id = isKind(value, 'persistent') && isKind(value.id, 'sequence') ? value.id.items : [];
+  const [tag, type, key, , length, stretch = null] = id;
+  const dtype = isKind(type, 'global') ? storageTypes[type.name] : undefined;
+  const isWhole = tag === 'storage' && stretch === null;
+  if (!isWhole || dtype === undefined || typeof key !== 'string' || !isNatural(length)) return undefined;
+  return { key, dtype, length };
+}
+
 /**
  * What a pickled value says, if it is a tensor at all.
  * @param name of the tensor, for messages
@@ -55,22 +73,13 @@ export function readView(path: string, name: string, value: Pickled): TensorView
   // A parameter wraps a tensor once; following more could go round in circles.
   const inner = isKind(value, 'call') && value.name === rebuildParameter ? value.args[0] : value;
   if (!isKind(inner, 'call') || inner.name !== rebuildTensor) return undefined;
-  const [storage, start, size, stride] = inner.args;
-  const id = isKind(storage, 'persistent') && isKind(storage.id, 'sequence') ? storage.id.items : [];
-  const [tag, type, key, , length] = id;
-  const dtype = isKind(type, 'global') ? storageTypes[type.name] : undefined;
+  const [numbers, start, size, stride] = inner.args;
+  const storage = readStorage(numbers);
   const shape = naturals(size);
   const strides = naturals(stride);
-  if (
-    tag !== 'storage' ||
-    dtype === undefined ||
-    typeof key !== 'string' ||
-    !isNatural(length) ||
-    !isNatural(start) ||
-    !shape ||
-    strides?.length !== shape.length
-  )
+  if (!storage || !isNatural(start) || !shape || strides?.length !== shape.length)
     throw unsoundTorch(path, `tensor ${name} is not a storage with start, shape and strides`);
+  const { key, dtype, length } = storage;
   return { storage: key, dtype, length, start, shape, strides };
 }
 

@@ -4,7 +4,7 @@ import { UserError } from '../../src/errors.js';
 import { dict, global, pickle, text, tuple, whole } from './torch-bytes.js';
 
 const known = new Set(['torch.FloatStorage', 'argparse.Namespace']);
-const read = (body: string): Pickled => unpickle('made.pt', pickle(body), known);
+const read = (body: string): Pickled => unpickle('made.pt', pickle(body), known).value;
 const entriesOf = (value: Pickled): Map<string, Pickled> => (value as Dict).entries;
 
 describe('a pickle', () => {

@@ -1,14 +1,24 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readTensor, readTensors } from '../../src/checkpoints/stored.js';
-import { openTorch } from '../../src/checkpoints/torch.js';
+import { openAllTorch, openTorch } from '../../src/checkpoints/torch.js';
 import { UserError } from '../../src/errors.js';
 import { isStored, type HostTensors, type StoredTensor, type Weights } from '../../src/engine/tensors.js';
 import { fixturePath, fixtureTensors, pick } from '../fixtures.js';
 import { scratch } from '../scratch.js';
-import { checkpoint, dict, pickle, tensor, text, tuple, zip, type MadeTensor } from './torch-bytes.js';
+import {
+  checkpoint,
+  dict,
+  global,
+  pickle,
+  tensor,
+  text,
+  tuple,
+  zip,
+  type MadeTensor,
+} from './torch-bytes.js';
 
 const { path } = scratch();
 const weights = fixtureTensors('dit/model.safetensors');
@@ -106,14 +116,72 @@ const refused = async (file: string, message: RegExp, which: 'auto' | 'ema' | 'm
   await expect(openTorch(file, which)).rejects.toThrow(file);
 };
 
+describe('a .pt file from before the zip format', () => {
+  const bytes = readFileSync(fixturePath('bad/legacy_tar.pt'));
+
+  it('gives the tensors of the same model as a .safetensors file', async () => {
+    const { tensors, which } = await openTorch(fixturePath('bad/legacy_tar.pt'), 'auto');
+    expect(which).toBe('plain');
+    expect(await readTensors(stored(tensors))).toEqual(fixtureTensors('bad/control.safetensors'));
+  });
+
+  it('is refused when it is cut short, or longer than its storages', async () => {
+    await refused(made(bytes.subarray(0, -1)), /cut short/);
+    await refused(made(Buffer.concat([bytes, Buffer.alloc(3)])), /3 bytes after the last storage/);
+  });
+
+  const start = ['\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19', 'M\xe9\x03'];
+  const machine = dict({ little_endian: '\x88' });
+  const row = (...bodies: readonly string[]): string => made(Buffer.concat(bodies.map(pickle)));
+  const w = tensor({ length: 2, shape: [2], strides: [1] });
+  const view = w.replace('Q', `${tuple(text('0'), 'K\x00', 'K\x01')}Q`);
+
+  it.each<[string, () => string, RegExp]>([
+    ['when it is some other pickle', () => row(dict({ w: 'K\x01' })), /not one that torch wrote/],
+    ['when it is of another version', () => row(start[0] ?? '', 'K\x01'), /not one that torch wrote/],
+    ['when its numbers are big-endian', () => row(...start, dict({ little_endian: '\x89' })), /big-endian/],
+    ['when it would run something', () => row(...start, machine, `${global('os', 'system')})R`), /"os\.system"/],
+    ['when a storage is missing', () => row(...start, machine, dict({ w }), ']'), /data\/0, are not in it|not in it/],
+    ['when it names a storage of no tensor', () => row(...start, machine, dict({ w }), tuple(text('7'))), /none of its tensors has/],
+    ['when it names a storage twice', () => made(Buffer.concat([...[...start, machine, dict({ w }), tuple(text('0'), text('0'))].map(pickle), Buffer.of(2, 0, 0, 0, 0, 0, 0, 0), floats(1, 2), Buffer.alloc(16)])), /or one twice/],
+    ['when a storage has a count below zero', () => made(Buffer.concat([...[...start, machine, dict({ w }), tuple(text('0'))].map(pickle), Buffer.alloc(8, 255), floats(1, 2)])), /does not fit/],
+    ['when a storage is a stretch of another', () => row(...start, machine, dict({ w: view }), tuple(text('0'))), /no storage of its own/],
+  ])('is refused %s', (_, file, message) => refused(file(), message)); // prettier-ignore
+});
+
+describe('all tensors of a .pt file', () => {
+  it('are named by the dicts that lead to them', async () => {
+    const file = fixturePath('dit/model.pt');
+    const { tensors, others, entries } = await openAllTorch(file);
+    expect(Object.keys(tensors).filter((name) => name.startsWith('ema.'))).toHaveLength(
+      Object.keys(weights).length,
+    );
+    expect(await readTensors(stored(tensors))).toMatchObject({ 'model.pos_embed': weights['pos_embed'] });
+    expect(entries).toHaveLength(Object.keys(tensors).length);
+    expect(others).toEqual({ args: 'no tensor' });
+  });
+  it('are refused where dicts hold each other without end', async () => {
+    // Every dict holds the one before twice: 2^30 ways to the first.
+    const nested = Array.from({ length: 30 }, (_, i) =>
+      `q${String.fromCharCode(i)}0}(${text('a')}h${String.fromCharCode(i)}${text('b')}h${String.fromCharCode(i)}u`,
+    ).join(''); // prettier-ignore
+    await expect(openAllTorch(made(checkpoint(`}${nested}`)))).rejects.toThrow(/again and again/);
+    const own = made(checkpoint(`}q\x00(${text('a')}h\x00u`));
+    await expect(openAllTorch(own)).rejects.toThrow(/again and again/);
+  });
+});
+
 describe('a .pt file is refused', () => {
   it('when it would run something, and does not run it', async () => {
     await refused(fixturePath('bad/malicious.pt'), /"os\.system"/);
     expect(existsSync(join(tmpdir(), 'pwned'))).toBe(false);
   });
   it('when it is cut short', () => refused(fixturePath('bad/truncated.pt'), /file is truncated/));
-  it('when it is older than the zip format, and told how to renew it', () =>
-    refused(fixturePath('bad/legacy_tar.pt'), /old format.*before version 1\.6.*torch\.save/));
+  it('when it is a tar archive, and told how to renew it', () => {
+    const tar = Buffer.alloc(1024);
+    tar.write('ustar', 257);
+    return refused(made(tar), /old format.*before version 0\.1\.10.*torch\.save/);
+  });
   it('when it is something else', () => refused(fixturePath('bad/README.md'), /not a zip archive/));
   it('when it is not there', () => refused(path('nowhere.pt'), /cannot be read .*ENOENT/));
 
