@@ -82,6 +82,9 @@ export { respace } from './diffusion/respace.js';
 export type { Batch, Dataset, Draws } from './data/dataset.js';
 export { mnistFiles, openIdxDataset } from './data/idxDataset.js';
 export { imagesInMemory, type ImageBytes, type ImageDataset } from './data/memory.js';
+export { openLatents, type LatentsDataset } from './data/latents.js';
+export { readLatentsIndex, writeLatentsIndex, type LatentsIndex } from './data/latentsIndex.js';
+export { openLatentShard, writeLatentShard, type LatentShard } from './data/latentShard.js';
 export { batches, examples } from './data/batches.js';
 
 export { pretrain } from './training/pretrain.js';

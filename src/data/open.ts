@@ -4,6 +4,8 @@ import type { TrainConfig } from '../config/schema.js';
 import { unreachable, UserError } from '../errors.js';
 import { unlabelled, type Dataset } from './dataset.js';
 import { mnistFiles, openIdxDataset, type MnistSplit } from './idxDataset.js';
+import { openLatents } from './latents.js';
+import { latentsIndexPath, readLatentsIndex } from './latentsIndex.js';
 
 /**
  * Opens the training or the held-out examples of a config. An unconditional backbone asks for no label: all are 0.
@@ -37,7 +39,28 @@ function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<Datase
       return openIdxDataset(mnistFiles(split), `MNIST (${split})`);
     case 'idx':
       return openIdxDataset(data[split], data[split].images);
+    case 'latents':
+      return openLatentsSplit(data, split);
     default:
       return unreachable(data);
   }
+}
+
+/** Training latents may be those of mirrored images; held-out ones never are. */
+async function openLatentsSplit(
+  { train, test }: Readonly<Record<MnistSplit, string>>,
+  split: MnistSplit,
+): Promise<Dataset> {
+  if (split === 'train') return openLatents(train, { flip: true });
+  const dataset = await openLatents(test, { flip: false });
+  // The same label must mean the same in both.
+  const { classNames: taught } = await readLatentsIndex(train);
+  const { classNames: asked } = dataset.index;
+  const odd = asked?.findIndex((name, i) => taught && name !== taught[i]) ?? -1;
+  if (odd >= 0)
+    throw new UserError(
+      `${latentsIndexPath(test)}: class ${odd} is ${JSON.stringify(asked?.[odd])}, but ${JSON.stringify(taught?.[odd])} in ` +
+        `${latentsIndexPath(train)}. Encode both from one folder, with --test-share.`,
+    );
+  return dataset;
 }

@@ -1,7 +1,12 @@
 import { truncateSync, writeFileSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { openSafetensors, streamSafetensors, writeSafetensors } from '../../src/checkpoints/safetensors.js';
-import { readTensor, readTensors } from '../../src/checkpoints/stored.js';
+import {
+  headerBytes,
+  openSafetensors,
+  streamSafetensors,
+  writeSafetensors,
+} from '../../src/checkpoints/safetensors.js';
+import { readIntegers, readTensor, readTensors } from '../../src/checkpoints/stored.js';
 import { UserError } from '../../src/errors.js';
 import { fixturePath, fixtureTensors, pick } from '../fixtures.js';
 import { scratch } from '../scratch.js';
@@ -25,6 +30,25 @@ describe('a .safetensors file', () => {
   it('keeps tensors that are no weights apart', async () => {
     const { others } = await openSafetensors(fixturePath('dit/io.safetensors'));
     expect(others).toMatchObject({ t: 'I64', y: 'I64' });
+  });
+  it('gives whole numbers of 64 and of 32 bits', async () => {
+    const { integers } = await openSafetensors(fixturePath('dit/io.safetensors'));
+    const { y } = fixtureTensors('dit/io.safetensors');
+    expect(await readIntegers(integers['y']!)).toEqual(y?.data);
+    const label = { shape: [3], data: Int32Array.of(-7, 0, 2 ** 31 - 1) };
+    await writeSafetensors(path('labels'), { label, x: { shape: [1], data: Float32Array.of(0.5) } });
+    const written = await openSafetensors(path('labels'));
+    expect(written.others).toEqual({ label: 'I32' });
+    expect(await readIntegers(written.integers['label']!)).toEqual(label.data);
+    expect(await readTensors(written.tensors)).toEqual({ x: { shape: [1], data: Float32Array.of(0.5) } });
+  });
+  it('is refused when a whole number has more than 32 bits', async () => {
+    const header = { y: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } };
+    const long = Buffer.alloc(8);
+    long.writeBigInt64LE(-(2n ** 40n));
+    writeFileSync(path('long'), Buffer.concat([...headerBytes(header), long]));
+    const { integers } = await openSafetensors(path('long'));
+    await expect(readIntegers(integers['y']!)).rejects.toThrow('holds the whole number -1099511627776');
   });
   it.each(['F32', 'F16'] as const)('gives back what was written as %s', async (dtype) => {
     const data = Float32Array.of(1, -0.5, 0, 65504, 2 ** -24, -3);

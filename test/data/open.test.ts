@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { ditSpec, specJson } from '../../src/backbones/spec.js';
 import { examples } from '../../src/data/batches.js';
+import { writeLatentShard } from '../../src/data/latentShard.js';
+import { writeLatentsIndex } from '../../src/data/latentsIndex.js';
 import { openData } from '../../src/data/open.js';
 import { UserError } from '../../src/errors.js';
 import { temporaryFolders } from '../folder.js';
@@ -75,5 +77,35 @@ describe('the data of a config', () => {
     const opened = openData(await dataOf(8, 5), 'train', spec);
     await expect(opened).rejects.toThrow(UserError);
     await expect(opened).rejects.toThrow('has labels up to 4, but the backbone knows 4 classes');
+  });
+
+  it('are stored latents, whose size the backbone must take and whose classes mean the same in both splits', async () => {
+    const root = await folder();
+    const data = { kind: 'latents', train: join(root, 'train'), test: join(root, 'test') } as const;
+    const write = async (path: string, classNames: readonly string[]): Promise<void> => {
+      await mkdir(path, { recursive: true });
+      const zeros = new Float32Array(2 * 4 * 64);
+      await writeLatentShard(
+        join(path, 'a.safetensors'),
+        { plain: { mean: zeros, logvar: zeros }, labels: Int32Array.of(0, 1) },
+        { channels: 4, size: 8, dtype: 'F32' },
+        {},
+      );
+      await writeLatentsIndex(path, {
+        ...{ format: 'exithead-latents', version: 1, channels: 4, size: 8, dtype: 'F32', flipped: false },
+        ...{ vae: { scalingFactor: 1, shiftFactor: 0 }, classes: 2, classNames: [...classNames], count: 2 },
+        shards: [{ file: 'a.safetensors', count: 2 }],
+      });
+    };
+    await write(data.train, ['cat', 'dog']);
+    await write(data.test, ['cat', 'dog']);
+    const four = ditSpec({ ...specJson(spec), in_channels: 4 });
+    for (const split of ['train', 'test'] as const)
+      expect(await openData(data, split, four)).toMatchObject({ count: 2, classes: 2, holds: 'latents' });
+    await expect(openData(data, 'train', spec)).rejects.toThrow(
+      'latents are 4 x 8 x 8, but the backbone takes 1 x 8 x 8. Give latents of that size',
+    );
+    await write(data.test, ['cat', 'owl']);
+    await expect(openData(data, 'test', four)).rejects.toThrow('class 1 is "owl", but "dog" in');
   });
 });
