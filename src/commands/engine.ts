@@ -10,10 +10,10 @@ import {
   removeEngine,
   type InstallPlan,
 } from '../engine/install/install.js';
-import { megabytes } from '../engine/install/tools.js';
 import { autoChoice, pickEngine } from '../engine/pick.js';
 import { checkEngine, toleranceOf } from '../evaluate/checkEngine.js';
 import { engineSpeed } from '../evaluate/engineSpeed.js';
+import { megabytes } from '../files/room.js';
 import type { engine } from './declarations.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';

@@ -4,6 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Interrupted, UserError } from '../../errors.js';
 import { isCode, isFolder, makeFolder } from '../../files/disk.js';
+import { megabytes } from '../../files/room.js';
 import { writeFileAtomic } from '../../files/write.js';
 import { buildAddon } from './addon.js';
 import { addonIn, engineFolder, type InstallKind } from './folder.js';
@@ -12,7 +13,7 @@ import { fetchPackage } from './npmPackage.js';
 import { tfjsVersion, type Pins } from './pins.js';
 import { lastWords, runProgram } from './program.js';
 import { isDone, once, type Step } from './steps.js';
-import { findTools, megabytes } from './tools.js';
+import { findTools } from './tools.js';
 import { unpackWheel } from './unpack.js';
 import { downloadWheel } from './wheel.js';
 

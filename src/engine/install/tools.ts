@@ -1,8 +1,8 @@
 // Does this machine have what an installation needs: Python with pip, npm, a compiler, room on the disk?
-import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { isCode, isFile } from '../../files/disk.js';
+import { isFile } from '../../files/disk.js';
+import { freeBytes, megabytes } from '../../files/room.js';
 import { runProgram, type Ran } from './program.js';
 
 export interface Tools {
@@ -96,17 +96,6 @@ async function roomProblem(folder: string, bytes: number): Promise<Problem> {
   );
 }
 
-/** Free bytes where a folder is or will be. */
-async function freeBytes(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch (error) {
-    if (!isCode(error, 'ENOENT') || dirname(folder) === folder) throw error;
-    return freeBytes(dirname(folder));
-  }
-}
-
 /** Beside Node.js, where most installations have them. */
 async function nodeHeaders(): Promise<string | undefined> {
   const prefix = dirname(dirname(process.execPath));
@@ -116,8 +105,4 @@ async function nodeHeaders(): Promise<string | undefined> {
 async function answer(program: string, words: readonly string[]): Promise<Ran | undefined> {
   const ran = await runProgram(program, words);
   return ran.code === 0 ? ran : undefined;
-}
-
-export function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
 }
