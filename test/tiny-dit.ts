@@ -5,6 +5,7 @@ import { readDitSpec } from '../src/backbones/ditSpec.js';
 import { tf } from '../src/engine/tf.js';
 import type { HostTensors } from '../src/engine/tensors.js';
 import { fixtureJson, fixturePath, fixtureTensors, pick, upload, uploadAll } from './fixtures.js';
+import { labelQuery } from './queries.js';
 
 export const tinySpec = readDitSpec(fixtureJson('dit/config.json'), fixturePath('dit/config.json'));
 export const tinyWeights = fixtureTensors('dit/model.safetensors');
@@ -17,9 +18,9 @@ export function tinyDit(): Backbone {
 
 /** The query recorded under `x`, `t` and `y`, or under those names with a prefix. */
 export function recordedQuery(tensors: HostTensors = tinyIo, prefix = ''): Query {
-  return {
-    x: upload(pick(tensors, `${prefix}x`)) as tf.Tensor4D,
-    t: tf.cast(upload(pick(tensors, `${prefix}t`)) as tf.Tensor1D, 'float32'),
-    y: upload(pick(tensors, `${prefix}y`)) as tf.Tensor1D,
-  };
+  return labelQuery(
+    upload(pick(tensors, `${prefix}x`)) as tf.Tensor4D,
+    tf.cast(upload(pick(tensors, `${prefix}t`)) as tf.Tensor1D, 'float32'),
+    upload(pick(tensors, `${prefix}y`)) as tf.Tensor1D,
+  );
 }

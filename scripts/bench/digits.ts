@@ -7,6 +7,7 @@ import { pickEngine } from '../../src/engine/pick.js';
 import { accuracyOn, agreement } from '../../src/evaluate/agreement.js';
 import { trainClassifier } from '../../src/evaluate/classifier.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
+import { promptsOf } from '../../src/exits/prompts.js';
 import { writeFileAtomic } from '../../src/files/write.js';
 import { imageGrid } from '../../src/report/grid.js';
 import { generateBatch, labelsFor } from '../../src/samplers/generate.js';
@@ -20,6 +21,7 @@ const engine = await pickEngine({ kind: 'auto', threads: 0 });
 const { spec, weights, fingerprint } = await openBackbone({ path, weights: 'auto' });
 const { signal } = new AbortController();
 const isGuided = guidance !== 1;
+const prompts = promptsOf(spec);
 const model = { spec, backbone: weights, plans: [], heads: {} };
 const denoiser = await openDenoiser(engine, model, [spec.depth], isGuided);
 const length = spec.channels * spec.imageSize ** 2;
@@ -27,7 +29,7 @@ const images = new Float32Array(count * length);
 for (let from = 0; from < count; from += batch) {
   const some = Math.min(batch, count - from);
   const options = {
-    ...{ seed: 0, count, batch, length, signal, clip: false, classes: spec.classes },
+    ...{ seed: 0, count, batch, length, signal, clip: false, classes: prompts.count },
     solver: { kind: 'ddim', eta: 0 } as const,
     diffusion: diffusion(ddpmBetas),
     timesteps: respace(spec.timeSteps, String(steps)),
@@ -43,7 +45,7 @@ const progress = { update: () => undefined, end: () => undefined };
 const train = await openData({ kind: 'mnist' }, 'train', spec);
 const test = await openData({ kind: 'mnist' }, 'test', spec);
 const classifier = await trainClassifier(engine, train, { seed: 0, signal, progress });
-const agreeing = await agreement(classifier, images, labelsFor(0, count, spec.classes));
+const agreeing = await agreement(classifier, images, labelsFor(0, count, prompts.count));
 console.log(`backbone     ${path}, fingerprint ${fingerprint}`);
 console.log(`samples      ${count}, ddim, ${steps} steps, guidance ${guidance}, seed 0`);
 console.log(`agreement    ${(100 * agreeing).toFixed(2)}% show the digit that was asked for`);

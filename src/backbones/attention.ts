@@ -29,6 +29,25 @@ export function multiHeadAttention(
   );
 }
 
+/**
+ * softmax(q k^T / sqrt(D / heads) + bias) v, head by head: tokens look at those of something else, a part of which does
+ * not count. Spelt out, for that something is short.
+ * @param q [B, N, D]; D holds the heads one after the other
+ * @param k, v [B, L, D]
+ * @param bias [B, 1, 1, L]
+ * @returns [B, N, D]
+ */
+export function crossAttention(
+  q: tf.Tensor3D,
+  k: tf.Tensor3D,
+  v: tf.Tensor3D,
+  heads: number,
+  bias: tf.Tensor4D,
+): tf.Tensor3D {
+  const scores = tf.add<tf.Tensor4D>(scoresOf(split(q, heads), split(k, heads)), bias);
+  return join(tf.matMul(tf.softmax(scores), split(v, heads)));
+}
+
 /** In one operator where the engine has it. */
 function attendAtOnce(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, heads: number): tf.Tensor3D {
   const [value] = composite('MultiHeadAttention', { q, k, v }, { heads }) ?? [attend(q, k, v, heads)];
@@ -51,9 +70,14 @@ function attentionGradient(dy: tf.Tensor3D, saved: readonly tf.Tensor3D[], heads
 
 const scaleOf = (q: tf.Tensor): number => 1 / Math.sqrt(q.shape.at(-1) ?? 1);
 
-/** [B, heads, N, N]; the scale follows the product, where runtimes fold it in. */
+/** [B, heads, N, N] */
 function probabilities(q: tf.Tensor4D, k: tf.Tensor4D): tf.Tensor4D {
-  return tf.softmax(tf.mul(tf.matMul(q, k, false, true), scaleOf(q)));
+  return tf.softmax(scoresOf(q, k));
+}
+
+/** The scale follows the product, where runtimes fold it in. */
+function scoresOf(q: tf.Tensor4D, k: tf.Tensor4D): tf.Tensor4D {
+  return tf.mul(tf.matMul(q, k, false, true), scaleOf(q));
 }
 
 /** [B, N, D] -> [B, heads, N, D / heads] */

@@ -21,10 +21,6 @@ interface CommonSpec {
   readonly imageSize: number;
   /** Output channels: `channels`, twice that where the variance is learned. */
   readonly outChannels: number;
-  /** Number of class labels; 0 is an unconditional backbone, whose label is always 0. */
-  readonly classes: number;
-  /** Whether label `classes` means no class, which guidance needs. */
-  readonly nullClass: boolean;
   /** Number of diffusion steps, T. */
   readonly timeSteps: number;
   readonly timeAxis: TimeAxis;
@@ -39,8 +35,26 @@ interface CommonSpec {
  */
 export type TimeAxis = 'steps' | 'steps-from-1' | 'continuous';
 
+/** A backbone that is told a class. */
+interface ClassesSpec extends CommonSpec {
+  readonly conditioning: 'classes';
+  /** Number of class labels; 0 is an unconditional backbone, whose label is always 0. */
+  readonly classes: number;
+  /** Whether label `classes` means no class, which guidance needs. */
+  readonly nullClass: boolean;
+}
+
+/** A backbone that is told a caption, as the embeddings a text encoder makes of it. */
+interface CaptionsSpec extends CommonSpec {
+  readonly conditioning: 'captions';
+  /** Numbers per embedded token, C. */
+  readonly captionChannels: number;
+  /** Tokens of a caption, L; shorter ones are padded, and a mask says so. */
+  readonly captionTokens: number;
+}
+
 /** The official code and diffusers differ in all that a DiT has of its own; none of it follows from another. */
-export interface DitSpec extends CommonSpec {
+export interface DitSpec extends ClassesSpec {
   readonly family: 'dit';
   /** Time is embedded in waves of frequency 10000^(-j / (128 - timeShift)): officially 0, in diffusers 1. */
   readonly timeShift: 0 | 1;
@@ -64,7 +78,7 @@ export interface DitSpec extends CommonSpec {
  */
 export type ExitRule = 'skips' | 'plain';
 
-export interface UvitSpec extends CommonSpec {
+export interface UvitSpec extends ClassesSpec {
   readonly family: 'uvit';
   /** Whether the time embedding goes through an MLP (`mlp_time_embed`). */
   readonly timeMlp: boolean;
@@ -73,7 +87,19 @@ export interface UvitSpec extends CommonSpec {
   readonly exitRule: ExitRule;
 }
 
-export type BackboneSpec = DitSpec | UvitSpec;
+export interface PixartSpec extends CaptionsSpec {
+  readonly family: 'pixart';
+  /** By how much the places of patches are divided before they are encoded: more than 1 for images larger than 512 px. */
+  readonly interpolation: number;
+  /** Whether the size and the shape of the image are embedded beside the time (1024 px). */
+  readonly sizeConditions: boolean;
+}
+
+export type BackboneSpec = DitSpec | UvitSpec | PixartSpec;
+/** Backbones that are told a class. */
+export type LabelledSpec = Extract<BackboneSpec, { conditioning: 'classes' }>;
+/** Backbones that are told a caption. */
+export type CaptionedSpec = Extract<BackboneSpec, { conditioning: 'captions' }>;
 
 /** What flows through the blocks. */
 export interface State {
@@ -81,13 +107,15 @@ export interface State {
   readonly hidden: tf.Tensor3D;
   /**
    * What time and class say, [B, D], computed once: for DiT their embedding after SiLU, which its adaptive layers read;
-   * for U-ViT the time token.
+   * for U-ViT the time token; for PixArt the embedded time, which its last layer reads.
    */
   readonly condition: tf.Tensor2D;
-  /** For U-ViT: what encoder blocks put out and decoder blocks have not taken yet, [B, N, D] each; the last goes first. */
+  /** For U-ViT: what encoder block 1, 2, ... put out, [B, N, D] each; decoder block k takes that of block L + 1 - k. */
   readonly skips?: readonly tf.Tensor3D[];
   /** For a DiT whose blocks embed time and label for themselves: what they embed. */
   readonly asked?: Asked;
+  /** For PixArt: what all blocks read. */
+  readonly shared?: Shared;
 }
 
 /** What the embedders of a DiT read. */
@@ -98,14 +126,30 @@ export interface Asked {
   readonly labels: tf.Tensor1D;
 }
 
+/** What every block of a PixArt reads, computed once. */
+export interface Shared {
+  /** Shift, scale and gate of the attention, then of the MLP, [B, 6, D]; every block adds its own table. */
+  readonly adaptive: tf.Tensor3D;
+  /** The caption in the width of the blocks, [B, L, D]. */
+  readonly caption: tf.Tensor3D;
+  /** What is added to the scores of cross attention, [B, 1, 1, L]: 0, or much below it where a token does not count. */
+  readonly bias: tf.Tensor4D;
+}
+
+/** What an image shall show. */
+export type Prompt =
+  /** Class labels, int32 [B]; `classes` means none where there is a null class. */
+  | { readonly kind: 'label'; readonly y: tf.Tensor1D }
+  /** Embedded captions [B, L, C], and which of their tokens count, [B, L]: 1, or 0 for padding. */
+  | { readonly kind: 'caption'; readonly tokens: tf.Tensor3D; readonly mask: tf.Tensor2D };
+
 /** What the backbone is asked for. */
 export interface Query {
   /** Noisy input, [B, C, H, W]. */
   readonly x: tf.Tensor4D;
   /** Native time, [B]. */
   readonly t: tf.Tensor1D;
-  /** Class label, int32 [B]; `classes` means none where there is a null class. */
-  readonly y: tf.Tensor1D;
+  readonly prompt: Prompt;
 }
 
 /**

@@ -20,6 +20,7 @@ import {
 } from './layers.js';
 import { patchTokens, unpatchify } from './patches.js';
 import { positions } from './positions.js';
+import { labelsIn } from './prompt.js';
 
 interface BlockWeights {
   /** Shift, scale and gate of the attention, then of the MLP: [6 D, D]. */
@@ -63,10 +64,10 @@ function lastWeights(weights: Tensors, prefix: string): LastWeights {
   };
 }
 
-function embed(spec: DitSpec, weights: Tensors, { x, t, y }: Query): State {
+function embed(spec: DitSpec, weights: Tensors, { x, t, prompt }: Query): State {
   const patches = patchTokens(spec, x, linearWeights(weights, 'x_embedder.proj'));
   const hidden = tf.add<tf.Tensor3D>(patches, places(spec, weights));
-  const asked = { waves: timestepEmbedding(t, timeFrequencies, spec.timeShift), labels: y };
+  const asked = { waves: timestepEmbedding(t, timeFrequencies, spec.timeShift), labels: labelsIn(prompt) };
   const isShared = spec.embedders === 'shared';
   // The last layer takes what the first block embeds.
   const condition = conditionOf(weights, isShared ? '' : 'blocks.0.', asked);

@@ -21,7 +21,7 @@ const classNames = ['DiTTransformer2DModel', 'Transformer2DModel'] as const;
 const optionsSchema = z.object({
   _class_name: z.enum(
     classNames,
-    `expected ${classNames[0]}: of the models of diffusers, DiT alone is known`,
+    `expected ${classNames[0]}, or PixArtTransformer2DModel: of the models of diffusers, DiT and PixArt-alpha are known`,
   ),
   num_attention_heads: count(1024).default(16),
   attention_head_dim: count(1024).default(72),
@@ -48,7 +48,7 @@ const optionsSchema = z.object({
 type Options = z.output<typeof optionsSchema>;
 
 /** Whether a parsed config.json is one of diffusers: they write the name of the class. */
-export function isDiffusersConfig(json: unknown): boolean {
+export function isDiffusersConfig(json: unknown): json is { readonly _class_name: unknown } {
   return typeof json === 'object' && json !== null && '_class_name' in json;
 }
 

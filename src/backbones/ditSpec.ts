@@ -48,6 +48,7 @@ export function readDitSpec(json: unknown, path: string): DitSpec {
   const options = checkedOptions(optionsSchema, json, { path, noun: 'DiT', rules: fitsOf });
   return {
     family: 'dit',
+    conditioning: 'classes',
     size: sizeName(options),
     depth: options.depth,
     tokens: (options.input_size / options.patch_size) ** 2,

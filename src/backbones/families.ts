@@ -1,14 +1,16 @@
 // Which backbone families are there? The one table.
-import type { BackboneFamily, BackboneSpec, DitSpec, UvitSpec } from './backbone.js';
+import type { BackboneFamily, BackboneSpec, DitSpec, PixartSpec, UvitSpec } from './backbone.js';
 import { dit } from './dit.js';
+import { pixart } from './pixart.js';
 import { uvit } from './uvit.js';
 
 interface Families {
   readonly dit: BackboneFamily<DitSpec>;
   readonly uvit: BackboneFamily<UvitSpec>;
+  readonly pixart: BackboneFamily<PixartSpec>;
 }
 
-export const families: Families = { dit, uvit };
+export const families: Families = { dit, uvit, pixart };
 
 /** The family of a spec; it is given no other spec than its own. */
 export function familyOf(spec: BackboneSpec): BackboneFamily {

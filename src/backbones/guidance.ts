@@ -1,40 +1,58 @@
-// How does a class label steer harder? Classifier-free guidance around anything that predicts (Ho and Salimans, 2022).
+// How does a prompt steer harder? Classifier-free guidance around anything that predicts (Ho and Salimans, 2022).
 import { tf } from '../engine/tf.js';
 import { UserError } from '../errors.js';
-import type { BackboneSpec, Query } from './backbone.js';
+import type { BackboneSpec, Prompt, Query } from './backbone.js';
+import { promptsOfBoth } from './prompt.js';
 
 /** From a query to a prediction [B, outChannels, H, W]: a backbone, or one of its exits. */
 export type Predict = (query: Query) => tf.Tensor4D;
 
 /**
  * @param scale of guidance; 1 is none
- * @throws UserError if a backbone cannot be guided, since it knows no null class
+ * @throws UserError if a backbone cannot be guided, since it knows no null class; every caption can be left out
  */
-export function requireGuidable({ size, classes, nullClass }: BackboneSpec, scale: number): void {
-  if (nullClass || scale === 1) return;
-  const why = classes === 0 ? 'it is unconditional' : 'its labels have no null class';
-  throw new UserError(`guidance is ${scale}, but ${size} cannot be guided: ${why}. Set it to 1.`);
+export function requireGuidable(spec: BackboneSpec, scale: number): void {
+  if (scale === 1 || spec.conditioning === 'captions' || spec.nullClass) return;
+  const why = spec.classes === 0 ? 'it is unconditional' : 'its labels have no null class';
+  throw new UserError(`guidance is ${scale}, but ${spec.size} cannot be guided: ${why}. Set it to 1.`);
 }
 
 /**
- * One pass over the batch twice, with its labels and with the null class:
+ * One pass over the batch twice, with its prompts and with that which asks for nothing.
+ * @param none the null class or the null caption, of one sample
+ * @returns [B, outChannels, H, W], see `steered`
+ */
+export function guided(
+  spec: BackboneSpec,
+  predict: Predict,
+  query: Query,
+  none: Prompt,
+  scale: tf.Tensor,
+  guidedChannels = spec.channels,
+): tf.Tensor4D {
+  return steered(spec, predict(asBoth(query, none)), scale, guidedChannels);
+}
+
+/** Twice the batch: with its prompts, then with that which asks for nothing. */
+export function asBoth({ x, t, prompt }: Query, none: Prompt): Query {
+  return { x: tf.concat([x, x]), t: tf.concat([t, t]), prompt: promptsOfBoth(prompt, none) };
+}
+
+/**
  * guided = unconditional + scale (conditional - unconditional). Channels that are not guided (learned variance) are
  * those of the conditional half.
+ * @param both predictions of both halves, [2 B, outChannels, H, W]
  * @param scale scalar; 1 is the plain conditional prediction
  * @param guidedChannels how many channels are guided, from the first: all of epsilon. The official DiT code guides 3,
  * so that the fourth channel of its latents stays conditional; 3 reproduces published samples.
  * @returns [B, outChannels, H, W]
  */
-export function guided(
+export function steered(
   spec: BackboneSpec,
-  predict: Predict,
-  { x, t, y }: Query,
+  both: tf.Tensor4D,
   scale: tf.Tensor,
   guidedChannels = spec.channels,
 ): tf.Tensor4D {
-  if (!spec.nullClass) throw new Error(`${spec.size} has no null class to guide by`);
-  const nobody = tf.add<tf.Tensor1D>(tf.zerosLike(y), tf.scalar(spec.classes, 'int32'));
-  const both = predict({ x: tf.concat([x, x]), t: tf.concat([t, t]), y: tf.concat([y, nobody]) });
   const { outChannels, imageSize } = spec;
   const halves = tf.reshape(both, [2, -1, outChannels, imageSize, imageSize]);
   const [conditional, unconditional] = tf.unstack(halves) as tf.Tensor4D[];

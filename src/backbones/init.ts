@@ -18,12 +18,20 @@ export function trainable(spec: BackboneSpec): readonly string[] {
   return spec.family === 'dit' ? names.filter((name) => name !== 'pos_embed') : names;
 }
 
-function initial(spec: BackboneSpec, name: string, shape: readonly number[], seed: number): HostTensor {
+/** One parameter of the official initialisation. */
+export function initial(
+  spec: BackboneSpec,
+  name: string,
+  shape: readonly number[],
+  seed: number,
+): HostTensor {
   switch (spec.family) {
     case 'dit':
       return initialInDit(spec, name, shape, seed);
     case 'uvit':
       return initialInUvit(name, shape, seed);
+    case 'pixart':
+      return initialInPixart(name, shape, seed);
     default:
       return unreachable(spec);
   }
@@ -50,6 +58,17 @@ function initialInUvit(name: string, shape: readonly number[], seed: number): Ho
   if (/^(patch_embed\.proj|final_layer)\.weight$/.test(name)) return fanInUniform(shape, seed, name);
   if (/(^|\.)norm\d?\.weight$/.test(name)) return ones(shape);
   return name.endsWith('.bias') ? zeros(shape) : normal(shape, 0.02, seed, name);
+}
+
+/**
+ * Xavier-uniform linear layers with zero bias; embedders of time and caption normal with deviation 0.02, tables with 1 over
+ * the root of the width; cross attention and the last layer put out zero.
+ */
+function initialInPixart(name: string, shape: readonly number[], seed: number): HostTensor {
+  if (name.endsWith('.bias') || /(^|\.)(attn2\.to_out\.0|proj_out)\./.test(name)) return zeros(shape);
+  if (name.endsWith('scale_shift_table')) return normal(shape, 1 / Math.sqrt(shape.at(-1) ?? 1), seed, name);
+  if (/^(adaln_single|caption_projection)\./.test(name)) return normal(shape, 0.02, seed, name);
+  return xavierUniform(shape, seed, name);
 }
 
 export function zeros(shape: readonly number[]): HostTensor {

@@ -16,6 +16,18 @@ export type Recognised =
  * widths and depths.
  */
 export function recognise(tensors: Shaped): Recognised {
+  if (tensors['adaln_single.linear.weight'] && tensors['caption_projection.linear_1.weight'])
+    return {
+      kind: 'unknown',
+      reason:
+        'its tensors are those of a PixArt, which does not hold its positions, so the side of its input is open',
+    };
+  if (tensors['t_block.1.weight'] && tensors['y_embedder.y_proj.fc1.weight'])
+    return {
+      kind: 'unknown',
+      reason:
+        "its tensors are those of a PixArt under its authors' names, of which only those of diffusers are read",
+    };
   if (tensors['x_embedder.proj.weight'] && tensors['pos_embed'] && tensors['final_layer.linear.weight'])
     return recogniseDit(tensors);
   if (tensors['patch_embed.proj.weight'] && tensors['decoder_pred.weight']) return recogniseUvit(tensors);
@@ -25,7 +37,7 @@ export function recognise(tensors: Shaped): Recognised {
       reason:
         'its tensors are those of a DiT of diffusers, which does not hold its positions, so the side of its input is open',
     };
-  return { kind: 'unknown', reason: 'its tensors have the names of neither DiT nor U-ViT' };
+  return { kind: 'unknown', reason: 'its tensors have the names of neither DiT nor U-ViT nor PixArt' };
 }
 
 function recogniseDit(tensors: Shaped): Recognised {

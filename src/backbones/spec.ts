@@ -1,6 +1,6 @@
 // What is this backbone, in numbers? Reads, checks and writes the config.json beside a model's weights.
 import { unreachable, UserError } from '../errors.js';
-import type { BackboneSpec, DitSpec, ExitRule, UvitSpec } from './backbone.js';
+import type { BackboneSpec, DitSpec, ExitRule, PixartSpec, UvitSpec } from './backbone.js';
 import { isDiffusersConfig, readDiffusersDit } from './ditDiffusers.js';
 import {
   ditJson,
@@ -10,9 +10,17 @@ import {
   type DitData,
   type DitOptions,
 } from './ditSpec.js';
+import {
+  pixartClassName,
+  pixartJson,
+  publishedPixart,
+  publishedPixarts,
+  readPixartSpec,
+} from './pixartSpec.js';
 import { publishedUvit, publishedUvits, readUvitSpec, uvitJson, type UvitOptions } from './uvitSpec.js';
 
 export { ditSpec, type DitData, type DitOptions } from './ditSpec.js';
+export { pixartSpec, type PixartOptions } from './pixartSpec.js';
 export { uvitSpec, type UvitOptions } from './uvitSpec.js';
 
 /**
@@ -21,7 +29,8 @@ export { uvitSpec, type UvitOptions } from './uvitSpec.js';
  * @throws UserError naming the file and all that is wrong in it
  */
 export function readSpec(json: unknown, path: string): BackboneSpec {
-  if (isDiffusersConfig(json)) return readDiffusersDit(json, path);
+  if (isDiffusersConfig(json))
+    return json._class_name === pixartClassName ? readPixartSpec(json, path) : readDiffusersDit(json, path);
   return isUvit(json) ? readUvitSpec(json, path) : readDitSpec(json, path);
 }
 
@@ -32,16 +41,22 @@ function isUvit(json: unknown): boolean {
   return family === undefined ? 'img_size' in json || 'embed_dim' in json : family === 'uvit';
 }
 
+/** A config.json of diffusers. */
+type DiffusersJson = Readonly<Record<string, string | number | boolean>>;
+
 /** What config.json holds; `readSpec` of it gives the same spec. */
 export function specJson(spec: DitSpec): Required<DitOptions>;
 export function specJson(spec: UvitSpec): Required<UvitOptions>;
-export function specJson(spec: BackboneSpec): Required<DitOptions> | Required<UvitOptions>;
-export function specJson(spec: BackboneSpec): Required<DitOptions> | Required<UvitOptions> {
+export function specJson(spec: PixartSpec): DiffusersJson;
+export function specJson(spec: BackboneSpec): Required<DitOptions> | Required<UvitOptions> | DiffusersJson;
+export function specJson(spec: BackboneSpec): Required<DitOptions> | Required<UvitOptions> | DiffusersJson {
   switch (spec.family) {
     case 'dit':
       return ditJson(spec);
     case 'uvit':
       return uvitJson(spec);
+    case 'pixart':
+      return pixartJson(spec);
     default:
       return unreachable(spec);
   }
@@ -50,13 +65,16 @@ export function specJson(spec: BackboneSpec): Required<DitOptions> | Required<Uv
 /**
  * The spec of a published size.
  * @param name such as `DiT-XL/2` or `U-ViT-H/2`
- * @param data what the size leaves open, under DiT's names; of a U-ViT, `input_size` alone can differ
+ * @param data what the size leaves open, under DiT's names; of a U-ViT or a PixArt, `input_size` alone can differ
  * @throws UserError if there is no such size
  */
 export function publishedSize(name: string, data: DitData = {}): BackboneSpec {
   const { input_size, ...rest } = data;
+  const isGiven = input_size !== undefined;
   const spec =
-    publishedDit(name, data) ?? publishedUvit(name, input_size === undefined ? {} : { img_size: input_size });
+    publishedDit(name, data) ??
+    publishedUvit(name, isGiven ? { img_size: input_size } : {}) ??
+    publishedPixart(name, isGiven ? { sample_size: input_size } : {});
   if (!spec)
     throw new UserError(
       `${name} is not a published size; those are ${publishedNames().join(', ')}. ` +
@@ -68,9 +86,9 @@ export function publishedSize(name: string, data: DitData = {}): BackboneSpec {
   return spec;
 }
 
-/** DiT-S/2 to U-ViT-H/4. */
+/** DiT-S/2 to PixArt-XL/2. */
 export function publishedNames(): string[] {
-  return [...publishedDits(), ...publishedUvits()];
+  return [...publishedDits(), ...publishedUvits(), ...publishedPixarts()];
 }
 
 /** By which rule a backbone is left early, where it has a choice. */

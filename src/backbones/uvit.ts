@@ -9,6 +9,7 @@ import { convolution } from './convolution.js';
 import { gelu } from './gelu.js';
 import { linear, linearWeights, silu, timestepEmbedding, weightOf, type Linear } from './layers.js';
 import { patchTokens, unpatchify } from './patches.js';
+import { labelsIn } from './prompt.js';
 
 interface BlockWeights {
   readonly norm1: AffineNorm;
@@ -48,11 +49,12 @@ function extraTokens({ classes }: UvitSpec): number {
   return classes > 0 ? 2 : 1;
 }
 
-function embed(spec: UvitSpec, weights: Tensors, { x, t, y }: Query): State {
+function embed(spec: UvitSpec, weights: Tensors, { x, t, prompt }: Query): State {
   const patches = patchTokens(spec, x, linearWeights(weights, 'patch_embed.proj'));
   const time = timeToken(spec, weights, t);
   const token = (vector: tf.Tensor): tf.Tensor3D => tf.reshape(vector, [-1, 1, spec.width]);
-  const label = spec.classes > 0 ? [token(tf.gather(weightOf(weights, 'label_emb.weight'), y))] : [];
+  const rows = (): tf.Tensor => tf.gather(weightOf(weights, 'label_emb.weight'), labelsIn(prompt));
+  const label = spec.classes > 0 ? [token(rows())] : [];
   const hidden = tf.concat([...label, token(time), patches], 1);
   return { hidden: tf.add(hidden, weightOf(weights, 'pos_embed')), condition: time, skips: [] };
 }

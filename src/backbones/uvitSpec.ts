@@ -55,6 +55,7 @@ export function readUvitSpec(json: unknown, path: string): UvitSpec {
   const nullClass = hasNullClass(options);
   return {
     family: 'uvit',
+    conditioning: 'classes',
     size: sizeName(options),
     depth: options.depth + 1,
     tokens: (options.img_size / options.patch_size) ** 2 + (rows > 0 ? 2 : 1),

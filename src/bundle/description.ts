@@ -47,7 +47,7 @@ const descriptionSchema = z
     format: z.literal('exithead-bundle'),
     version: z.literal(1),
     backbone: z.object({
-      family: z.enum(['dit', 'uvit'] as const satisfies readonly BackboneSpec['family'][]),
+      family: z.enum(['dit', 'uvit', 'pixart'] as const satisfies readonly BackboneSpec['family'][]),
       size: z.string().max(200).describe('such as DiT-XL/2'),
       source: z.string().max(4096).describe('where its weights came from; they are not in the bundle'),
       fingerprint: fingerprintSchema.describe('the backbone given when sampling must have the same'),

@@ -6,6 +6,7 @@ import { respace } from '../diffusion/respace.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { solverOf } from '../samplers/solvers.js';
@@ -19,6 +20,8 @@ export interface DrawOptions {
   readonly seed: number;
   /** Whether to draw the same images at full depth, too. */
   readonly compare: boolean;
+  /** What is drawn: all of it takes turns; unless given, classes. */
+  readonly prompts?: Prompts;
   /** What the backbone computes in; unless given, what the heads were trained on. */
   readonly frozenPrecision?: FrozenPrecision;
   readonly signal: AbortSignal;
@@ -39,7 +42,7 @@ export interface DrawPlan {
 }
 
 export interface Drawing extends DrawPlan {
-  /** [count] */
+  /** [count]: classes, or numbers of captions. */
   readonly labels: Int32Array;
   readonly scheduled: Drawn;
   readonly full: Drawn | undefined;
@@ -72,12 +75,13 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
 export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<Drawing> {
   const { bundle } = opened;
   const { engine, config, seed, compare, signal, progress } = options;
-  const { frozenPrecision = bundle.backbone.frozenPrecision } = options;
+  const { frozenPrecision = bundle.backbone.frozenPrecision, prompts = promptsOf(opened.model.spec) } =
+    options;
   const model = await modelIn(opened.model, frozenPrecision);
   const plan = planDrawing(opened, config);
   const { spec } = model;
   const exits = [...plan.exits, ...(compare ? [spec.depth] : [])];
-  const denoiser = await openDenoiser(engine, model, exits, plan.guidance !== 1);
+  const denoiser = await openDenoiser(engine, model, exits, plan.guidance !== 1, prompts);
   try {
     if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
     const exitOf = new Map(plan.timesteps.map((t, i) => [t, plan.exits[i] ?? spec.depth]));
@@ -93,7 +97,7 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
         count: config.count,
         batch: config.batch,
         length: spec.channels * spec.imageSize ** 2,
-        classes: spec.classes,
+        classes: prompts.count,
       },
       ways,
       (done, total) => progress.update(done, total, {}),

@@ -1,5 +1,6 @@
 // What may stand in exithead's JSON files? Their schemas, for readers in other languages.
 import { z } from 'zod';
+import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
@@ -18,6 +19,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(errorTableFormat),
     schemaOf(scheduleFormat),
     schemaOf(bundleFormat),
+    schemaOf(captionsFormat),
     schemaOf(latentsFormat),
   ]);
 }

@@ -2,7 +2,7 @@
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import type { Shapes, Weight } from '../engine/tensors.js';
-import { UserError } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
 
 const mostNamed = 12;
 
@@ -40,11 +40,10 @@ export function parametersOf<W extends Weight>(
   if (missing.length + wrong.length + beyond.length === 0) return Object.fromEntries(picked);
   // Where keys are missing, those that nobody asked for may be the same under other names.
   const unknown = strangers.filter((name) => !beyond.includes(name));
-  const labels = spec.classes === 0 ? 'unconditional' : `${spec.classes} classes`;
   throw new UserError(
     [
       `${path} does not hold the weights of ${spec.size} (depth ${spec.depth}, width ${spec.width}, patches of ${spec.patch}, ` +
-        `input ${spec.imageSize} x ${spec.imageSize} x ${spec.channels}, ${labels}):`,
+        `input ${spec.imageSize} x ${spec.imageSize} x ${spec.channels}, ${toldOf(spec)}):`,
       ...list('missing', missing),
       ...list('of another shape', wrong),
       ...list('beyond this model', beyond.map(nameIn)),
@@ -52,6 +51,18 @@ export function parametersOf<W extends Weight>(
       'Give the config.json (or size and imageSize) that belongs to this checkpoint, or another checkpoint.',
     ].join('\n'),
   );
+}
+
+/** What the backbone is told, in words. */
+function toldOf(spec: BackboneSpec): string {
+  switch (spec.conditioning) {
+    case 'classes':
+      return spec.classes === 0 ? 'unconditional' : `${spec.classes} classes`;
+    case 'captions':
+      return `captions of ${spec.captionChannels} channels`;
+    default:
+      return unreachable(spec);
+  }
 }
 
 /** Keys that differ from a parameter in their numbers alone, such as those of a block too many. */

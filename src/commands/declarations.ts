@@ -145,6 +145,10 @@ export const sample = declare({
   options: {
     compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
     backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
+    captions: {
+      type: 'string',
+      meaning: 'of a backbone that is told captions: folder of embedded captions (docs/captions.md)',
+    },
   },
 });
 

@@ -88,9 +88,17 @@ function showSpec(spec: BackboneSpec, fingerprint: string, terminal: Terminal): 
   terminal.line(`fingerprint ${fingerprint}`);
 }
 
-function labelsOf({ classes, nullClass }: BackboneSpec): string {
-  if (classes === 0) return 'unconditional';
-  return `${classes} classes${nullClass ? '' : ' and no null class'}`;
+/** What the backbone is told. */
+function labelsOf(spec: BackboneSpec): string {
+  switch (spec.conditioning) {
+    case 'classes':
+      if (spec.classes === 0) return 'unconditional';
+      return `${spec.classes} classes${spec.nullClass ? '' : ' and no null class'}`;
+    case 'captions':
+      return `captions of ${spec.captionTokens} tokens x ${spec.captionChannels}`;
+    default:
+      return unreachable(spec);
+  }
 }
 
 /** What one family alone has. */
@@ -103,6 +111,10 @@ function familyLines(spec: BackboneSpec): string[] {
         `native t ${nativeTimes[spec.timeAxis]}; time ${spec.timeMlp ? 'through' : 'without'} an MLP, ` +
           `${spec.finalConvolution ? 'a' : 'no'} convolution after the patches`,
         `exit rule ${spec.exitRule}: ${kept[spec.exitRule]}`,
+      ];
+    case 'pixart':
+      return [
+        `places of patches divided by ${spec.interpolation}${spec.sizeConditions ? '; size and shape of the image embedded with the time' : ''}`,
       ];
     default:
       return unreachable(spec);

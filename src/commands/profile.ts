@@ -1,5 +1,6 @@
 // exithead profile: measures the error of every exit at every time.
 import { openData } from '../data/open.js';
+import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
 import { errorTablePath } from '../bundle/export.js';
 import { engineLine } from '../engine/engine.js';
@@ -17,6 +18,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { run, config, backbone, heads, model } = trained;
   const { samples, batch, bins } = config.profile;
   const dataset = await openData(config.data, 'test', backbone.spec);
+  const prompts = await openPrompts(backbone.spec, config.data.captions, 'data.captions');
   if (call.dryRun) {
     const exits = measuredExits(model);
     const full = exits.at(-1)?.macs ?? NaN;
@@ -31,7 +33,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { engine, signal, progress } = await workOf(config, call, terminal, 'profile');
   terminal.line(engineLine(engine));
   const table = await profile({
-    ...{ engine, signal, progress, dataset, samples, batch, bins },
+    ...{ engine, signal, progress, dataset, prompts, samples, batch, bins },
     model: await modelIn(model, config.engine.frozenPrecision),
     fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
     diffusion: diffusion(config.diffusion),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
 import { openBundle } from '../bundle/openBundle.js';
 import { loadConfig } from '../config/load.js';
+import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
 import { makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
@@ -15,11 +16,12 @@ import { workOf } from './work.js';
 
 export default async function run(call: Call<OptionsOf<typeof sample>>, terminal: Terminal): Promise<Result> {
   const { config } = await loadConfig(call.config, { kind: 'sample', set: call.set });
-  const { backbone, compare } = call.options;
+  const { backbone, captions, compare } = call.options;
   const opened = await openBundle(
     targetOf(call),
     backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
   );
+  const prompts = await openPrompts(opened.model.spec, captions, '--captions');
   const plan = planDrawing(opened, config.sample);
   const trained = opened.bundle.backbone.frozenPrecision;
   const { frozenPrecision = trained } = config.engine;
@@ -45,7 +47,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   terminal.line(engineLine(engine));
   const { seed, sample: settings } = config;
   const drawing = await draw(opened, {
-    ...{ engine, config: settings, seed, compare, frozenPrecision, signal, progress },
+    ...{ engine, config: settings, seed, prompts, compare, frozenPrecision, signal, progress },
   });
   const { channels, imageSize } = opened.model.spec;
   const files = await save(call.out ?? 'samples', drawing, {

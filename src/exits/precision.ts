@@ -16,7 +16,8 @@ import type { Model, StoredModel } from './model.js';
  * Layers that act on every token of every block: nearly all multiply-adds of a backbone. What acts once per sample
  * (embeddings, modulation) would gain nothing, and the last layer is where rounding shows most.
  */
-const heavy = /(^|\.)(attn\.(qkv|[qkv]|proj)|mlp\.fc[12]|skip_linear)\.weight$/;
+const heavy =
+  /(^|\.)(attn\.(qkv|[qkv]|proj)|mlp\.fc[12]|skip_linear|attn[12]\.to_([qkv]|out\.0)|ff\.net\.(0\.proj|2))\.weight$/;
 const levels = 127;
 
 /**

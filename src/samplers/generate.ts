@@ -8,7 +8,7 @@ import { sample, type SampleOptions } from './sampler.js';
  * A prediction of the noise in x, given labels.
  * @param x [B, C, H, W]
  * @param t native time
- * @param y class labels, [B]
+ * @param y labels: classes, or numbers of captions, [B]
  */
 export type DenoiseLabelled = (x: Float32Array, t: number, y: Int32Array) => Promise<Float32Array>;
 
@@ -20,11 +20,12 @@ export interface GenerateOptions extends Pick<SampleOptions, 'solver' | 'diffusi
   readonly batch: number;
   /** Numbers in one image, C * H * W. */
   readonly length: number;
+  /** Number of classes, or of captions, which take turns. */
   readonly classes: number;
   readonly signal: AbortSignal;
 }
 
-/** Labels of images: classes take turns. @param classes 0 is an unconditional model, whose label is always 0 */
+/** Labels of images: classes or captions take turns. @param classes 0 is an unconditional model, whose label is always 0 */
 export function labelsFor(from: number, count: number, classes: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => (classes === 0 ? 0 : (from + i) % classes));
 }

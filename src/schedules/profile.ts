@@ -10,7 +10,8 @@ import type { Engine, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor } from '../engine/tensors.js';
 import { Interrupted } from '../errors.js';
-import { exitMacs, exitsOf, queryInputs, queryOf, type Model } from '../exits/model.js';
+import { exitMacs, exitsOf, imageInput, queryInputs, queryOf, type Model } from '../exits/model.js';
+import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { runAll } from '../exits/run.js';
 import { stream } from '../random.js';
 import { epsilonOf } from '../training/loss.js';
@@ -26,6 +27,8 @@ export interface ProfileOptions {
   readonly fingerprints: { readonly backbone: string; readonly heads: string };
   /** Held-out examples; taken in file order, from the start again when they run out. */
   readonly dataset: Dataset;
+  /** What their labels stand for; unless given, classes. */
+  readonly prompts?: Prompts;
   readonly diffusion: Diffusion;
   readonly seed: number;
   /** Noisy images to measure on. */
@@ -44,6 +47,7 @@ export interface ProfileOptions {
  */
 export async function profile(options: ProfileOptions): Promise<ErrorTable> {
   const { engine, model, fingerprints, dataset, diffusion, samples, signal, progress } = options;
+  const { prompts = promptsOf(model.spec) } = options;
   const measured = accumulator({
     ...fingerprints,
     bins: timeBins(diffusion, options.bins),
@@ -68,7 +72,7 @@ export async function profile(options: ProfileOptions): Promise<ErrorTable> {
         Math.floor((((from + i) * 0.6180339887498949) % 1) * diffusion.steps),
       );
       const x = addNoise(diffusion, clean, noise, t);
-      const { toNoise, toFull } = await step({ x, t, y, noise });
+      const { toNoise, toFull } = await step({ x, t, noise, ...(await prompts.feeds(y)) });
       addAll(measured, t, toNoise, toFull);
       progress.update(from + count, samples, {});
     }
@@ -91,8 +95,7 @@ export function measuredExits(model: Model): MeasuredExit[] {
 
 /** Inputs of `profileStep`. */
 export function profileInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
-  const query = queryInputs(spec);
-  return { ...query, noise: query.x };
+  return { ...queryInputs(spec), noise: imageInput(spec) };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { Dataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
+import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine, type CompiledStep, type Engine, type Feeds, type Step } from '../engine/engine.js';
 import { countOf, type FrozenWeights, type HostTensors, type Shapes } from '../engine/tensors.js';
@@ -71,7 +72,7 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
   try {
     return await train({
       ...{ run, step, start, steps, logEvery, checkpointEvery, signal, progress },
-      feeds: feedsOf(options, dataset),
+      feeds: await feedsOf(options, dataset),
       saving: { origin, keep },
       ...(onCheckpoint && { onCheckpoint }),
     });
@@ -94,7 +95,7 @@ export interface Rehearsal {
 /** Runs four steps on the real data and throws their result away. */
 export async function rehearse(subject: Subject): Promise<Rehearsal> {
   const { spec, config, weights } = subject;
-  const feeds = feedsOf(subject, await openData(config.data, 'train', spec));
+  const feeds = await feedsOf(subject, await openData(config.data, 'train', spec));
   const step = await compileStep(subject, initialState(weights));
   try {
     for (const index of [0, 1]) await step(await feeds(index));
@@ -118,20 +119,26 @@ function compileStep(
   return engine.compile(stepOf(config.optimizer), { state, batch: trainingInputs(spec), frozen });
 }
 
-function feedsOf({ spec, config }: Subject, dataset: Dataset): (index: number) => Promise<Feeds> {
+async function feedsOf(
+  { spec, config }: Subject,
+  dataset: Dataset,
+): Promise<(index: number) => Promise<Feeds>> {
   const { seed, optimizer, train } = config;
   const { steps, batch } = train;
   const noise = diffusion(config.diffusion);
+  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const batches = noisyBatches(dataset, {
     ...{ seed, batch, diffusion: noise },
     lambdas: lambdas(lambdaRule(config.loss), noise.alphasCumprod),
-    labelDropout: spec.nullClass ? config.diffusion.labelDropout : 0,
-    nullClass: spec.classes,
+    // Without a prompt that asks for nothing, none is left out.
+    labelDropout: prompts.none === undefined ? 0 : config.diffusion.labelDropout,
+    none: prompts.none ?? 0,
   });
-  return async (index) => ({
-    ...(await batches(index)),
-    lr: learningRate({ ...optimizer, steps, floor: 0 }, index),
-  });
+  return async (index) => {
+    const { y, ...noisy } = await batches(index);
+    const lr = learningRate({ ...optimizer, steps, floor: 0 }, index);
+    return { ...noisy, ...(await prompts.feeds(y)), lr };
+  };
 }
 
 function shapesOf(weights: HostTensors): Shapes {

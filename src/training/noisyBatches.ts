@@ -12,7 +12,7 @@ export interface NoisyBatch {
   readonly noise: Float32Array;
   /** Native t, [B]. */
   readonly t: Float32Array;
-  /** Class labels, [B]; those that were dropped are the null class. */
+  /** Class labels, [B]; those that were dropped ask for nothing. */
   readonly y: Int32Array;
   /** Weight of each sample's error, [B]. */
   readonly lambda: Float32Array;
@@ -24,7 +24,8 @@ export interface NoisyBatchOptions extends BatchOptions {
   readonly lambdas: Float32Array;
   /** Share of labels to drop, so that guidance has an unconditional model. */
   readonly labelDropout: number;
-  readonly nullClass: number;
+  /** The label that asks for nothing. */
+  readonly none: number;
 }
 
 /** Batches by step, counted from 0; the seed and the step alone decide what is in them. */
@@ -32,7 +33,7 @@ export function noisyBatches(
   dataset: Dataset,
   options: NoisyBatchOptions,
 ): (step: number) => Promise<NoisyBatch> {
-  const { seed, batch, diffusion, lambdas, labelDropout, nullClass } = options;
+  const { seed, batch, diffusion, lambdas, labelDropout, none } = options;
   const examples = batches(dataset, options);
   return async (step) => {
     const { x: clean, y: labels } = await examples(step);
@@ -43,7 +44,7 @@ export function noisyBatches(
       x: addNoise(diffusion, clean, noise, t),
       noise,
       t,
-      y: labels.map((label) => (random.uniform() < labelDropout ? nullClass : label)),
+      y: labels.map((label) => (random.uniform() < labelDropout ? none : label)),
       lambda: t.map((at) => lambdas[at] ?? NaN),
     };
   };

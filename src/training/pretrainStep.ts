@@ -3,7 +3,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import type { InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
-import { queryInputs, queryOf } from '../exits/model.js';
+import { imageInput, queryInputs, queryOf } from '../exits/model.js';
 import { runTo } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
 import { weightedError } from './loss.js';
@@ -12,8 +12,12 @@ import { update, type UpdateOptions } from './update.js';
 
 /** Inputs of a training step: the query, its noise, the weight of each sample and the learning rate. */
 export function trainingInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
-  const { x, t, y } = queryInputs(spec);
-  return { x, t, y, noise: x, lambda: { shape: ['batch'] }, lr: { shape: [] } };
+  return {
+    ...queryInputs(spec),
+    noise: imageInput(spec),
+    lambda: { shape: ['batch'] },
+    lr: { shape: [] },
+  };
 }
 
 /**

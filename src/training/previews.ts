@@ -8,6 +8,7 @@ import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { Interrupted } from '../errors.js';
 import { openDenoiser } from '../exits/denoiser.js';
+import { promptsOf } from '../exits/prompts.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid } from '../report/grid.js';
 import { generateBatch } from '../samplers/generate.js';
@@ -30,7 +31,8 @@ export function previews(
     const backbone = { ...frozen, ...part(state, 'ema') };
     const guided = sample.guidance !== 1;
     const model = { spec, backbone, plans: [], heads: {} };
-    const denoiser = await openDenoiser(engine, model, [spec.depth], guided);
+    const prompts = promptsOf(spec);
+    const denoiser = await openDenoiser(engine, model, [spec.depth], guided, prompts);
     try {
       const images = await generateBatch(
         {
@@ -39,7 +41,7 @@ export function previews(
           diffusion: diffusion(config.diffusion),
           timesteps: respace(config.diffusion.steps, String(sample.steps)),
           length: spec.channels * spec.imageSize ** 2,
-          classes: spec.classes,
+          classes: prompts.count,
         },
         0,
         sample.count,

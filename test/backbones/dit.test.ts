@@ -6,6 +6,7 @@ import { onnxEngine } from '../../src/engine/onnx.js';
 import { tf } from '../../src/engine/tf.js';
 import { queryOf } from '../../src/exits/model.js';
 import { pick, uploadAll } from '../fixtures.js';
+import { someOf } from '../queries.js';
 import { recordedQuery, tinyDit, tinyIo, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
 
 const recorded = (name: string): Float32Array => Float32Array.from(pick(tinyIo, name).data);
@@ -68,11 +69,9 @@ describe('DiT', () => {
   it('computes a mixed batch as its samples one by one', () => {
     tf.tidy(() => {
       const weights = uploadAll(tinyWeights);
-      const { x, t, y } = recordedQuery();
-      const single = [0, 1, 2, 3].map((i) =>
-        full(weights, { x: tf.slice(x, i, 1), t: tf.slice(t, i, 1), y: tf.slice(y, i, 1) }),
-      );
-      const together = full(weights, { x, t, y });
+      const query = recordedQuery();
+      const single = [0, 1, 2, 3].map((i) => full(weights, someOf(query, i)));
+      const together = full(weights, query);
       expect(together.dataSync()).toBeAllClose(tf.concat(single).dataSync(), 1e-6);
     });
   });

@@ -5,9 +5,11 @@ import { guided, requireGuidable } from '../../src/backbones/guidance.js';
 import { tf } from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
 import { queryOf } from '../../src/exits/model.js';
+import { nonePrompt } from '../../src/exits/prompts.js';
 import { runTo } from '../../src/exits/run.js';
 import { trace } from '../../src/trace/trace.js';
 import { pick } from '../fixtures.js';
+import { someOf } from '../queries.js';
 import { recordedQuery, tinyDit, tinyIo, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
 
 const none = { plans: [], weights: {} };
@@ -16,9 +18,9 @@ const predictor = () => {
   return (query: Query) => runTo(backbone, none, query, spec.depth);
 };
 /** The recorded guided call, without its second, null-class half. */
+const nobody = () => nonePrompt({}, spec);
 const query = (): Query => {
-  const { x, t, y } = recordedQuery(tinyIo, 'cfg_');
-  return { x: tf.slice(x, 0, 2), t: tf.slice(t, 0, 2), y: tf.slice(y, 0, 2) };
+  return someOf(recordedQuery(tinyIo, 'cfg_'), 0, 2);
 };
 
 beforeAll(async () => {
@@ -28,7 +30,7 @@ beforeAll(async () => {
 describe('guidance', () => {
   it('equals the official guided forward where it guides three channels', () => {
     tf.tidy(() => {
-      const out = guided(spec, predictor(), query(), tf.scalar(4), 3);
+      const out = guided(spec, predictor(), query(), nobody(), tf.scalar(4), 3);
       const { data, shape } = pick(tinyIo, 'cfg_out');
       expect(shape).toEqual([4, 8, 8, 8]);
       expect(out.shape).toEqual([2, 8, 8, 8]);
@@ -41,9 +43,12 @@ describe('guidance', () => {
       const predict = predictor();
       const given = query();
       const conditional = predict(given);
-      const unconditional = predict({ ...given, y: tf.tensor1d([10, 10], 'int32') });
+      const unconditional = predict({
+        ...given,
+        prompt: { kind: 'label', y: tf.tensor1d([10, 10], 'int32') },
+      });
       const expected = tf.add(tf.mul(conditional, 2.5), tf.mul(unconditional, -1.5));
-      const [epsilon, variance] = tf.split(guided(spec, predict, given, tf.scalar(2.5)), 2, 1);
+      const [epsilon, variance] = tf.split(guided(spec, predict, given, nobody(), tf.scalar(2.5)), 2, 1);
       expect(epsilon!.dataSync()).toBeAllClose(tf.slice(expected, [0, 0], [-1, 4]).dataSync(), 1e-5);
       expect(variance!.dataSync()).toBeAllClose(tf.slice(conditional, [0, 4], [-1, 4]).dataSync(), 1e-6);
     });
@@ -61,7 +66,7 @@ describe('guidance', () => {
   it('is the plain prediction at scale 1', () => {
     tf.tidy(() => {
       const predict = predictor();
-      const out = guided(spec, predict, query(), tf.scalar(1));
+      const out = guided(spec, predict, query(), nobody(), tf.scalar(1));
       expect(out.dataSync()).toBeAllClose(predict(query()).dataSync(), 1e-6);
     });
   });
@@ -75,7 +80,11 @@ describe('guidance', () => {
           const asked = queryOf(batch, spec);
           return {
             state,
-            out: { y: scale ? guided(spec, predict, asked, batch['scale']!) : predict(asked) },
+            out: {
+              y: scale
+                ? guided(spec, predict, asked, nonePrompt(batch, spec), batch['scale']!)
+                : predict(asked),
+            },
           };
         },
         {

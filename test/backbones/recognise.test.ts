@@ -10,7 +10,7 @@ const tensorsOf = (spec: BackboneSpec): Record<string, { shape: readonly number[
   Object.fromEntries(Object.entries(familyOf(spec).shapes(spec)).map(([name, shape]) => [name, { shape }]));
 
 describe('tensors without a config.json', () => {
-  it.each(publishedNames())('show %s', (name) => {
+  it.each(publishedNames().filter((name) => !name.startsWith('PixArt')))('show %s', (name) => {
     const spec = publishedSize(name);
     const found = recognise(tensorsOf(spec));
     expect(found).toMatchObject({ kind: 'known', spec });
@@ -45,10 +45,21 @@ describe('tensors without a config.json', () => {
   it('are no backbone that is known', () => {
     expect(recognise({ 'conv1.weight': { shape: [64, 3, 7, 7] } })).toEqual({
       kind: 'unknown',
-      reason: 'its tensors have the names of neither DiT nor U-ViT',
+      reason: 'its tensors have the names of neither DiT nor U-ViT nor PixArt',
     });
     const text = { ...tensorsOf(publishedSize('U-ViT-S/2')), 'context_embed.weight': { shape: [512, 768] } };
     expect(recognise(text).kind).toBe('unknown');
     expect(recognise(text).reason).toContain('for text');
+  });
+
+  it('do not show the side of the input of a PixArt, nor are they read under the names of its authors', () => {
+    const { kind, reason } = recognise(tensorsOf(publishedSize('PixArt-XL/2')));
+    expect(kind).toBe('unknown');
+    expect(reason).toMatch(/those of a PixArt, .*side of its input is open/);
+    const named = ['x_embedder.proj.weight', 'pos_embed', 'final_layer.linear.weight', 't_block.1.weight'];
+    const theirs = [...named, 'y_embedder.y_proj.fc1.weight'].map((name) => [name, { shape: [8, 8] }]);
+    const original = recognise(Object.fromEntries(theirs) as ReturnType<typeof tensorsOf>);
+    expect(original.kind).toBe('unknown');
+    expect(original.reason).toContain("under its authors' names");
   });
 });

@@ -39,6 +39,7 @@ describe('spec', () => {
   it('reads the options of the official class, and ignores what else a file says', () => {
     expect(tinySpec).toEqual({
       family: 'dit',
+      conditioning: 'classes',
       size: 'DiT-6x48/2',
       depth: 6,
       tokens: 16,

@@ -11,6 +11,7 @@ import type { HostTensors } from '../../src/engine/tensors.js';
 import { exitMacs, queryInputs, queryOf } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
 import { pick, uploadAll } from '../fixtures.js';
+import { labelQuery, someOf } from '../queries.js';
 import { moved } from '../training/tiny.js';
 import { recordedFeeds, tinyUvit, type TinyUvit } from '../tiny-uvit.js';
 
@@ -22,11 +23,7 @@ const all: readonly (readonly [string, TinyUvit])[] = (['uncond', 'cond'] as con
 
 function recordedQuery(tiny: TinyUvit): Query {
   const { x, t, y } = recordedFeeds(tiny);
-  return {
-    x: tf.tensor4d(x, [t.length, 3, 16, 16]),
-    t: tf.tensor1d(t),
-    y: tf.tensor1d(y, 'int32'),
-  };
+  return labelQuery(tf.tensor4d(x, [t.length, 3, 16, 16]), tf.tensor1d(t), tf.tensor1d(y, 'int32'));
 }
 
 function full(spec: UvitSpec, weights: Tensors, query: Query, depth = spec.depth): tf.Tensor4D {
@@ -106,11 +103,9 @@ describe.each(all)('the %s U-ViT', (_, tiny) => {
   it('computes a mixed batch as its samples one by one', () => {
     tf.tidy(() => {
       const uploaded = uploadAll(weights);
-      const { x, t, y } = recordedQuery(tiny);
-      const single = [0, 1].map((i) =>
-        full(spec, uploaded, { x: tf.slice(x, i, 1), t: tf.slice(t, i, 1), y: tf.slice(y, i, 1) }),
-      );
-      const together = full(spec, uploaded, { x, t, y });
+      const query = recordedQuery(tiny);
+      const single = [0, 1].map((i) => full(spec, uploaded, someOf(query, i)));
+      const together = full(spec, uploaded, query);
       expect(together.dataSync()).toBeAllClose(tf.concat(single).dataSync(), 2e-6);
     });
   });
@@ -150,11 +145,12 @@ describe.each(all)('the %s U-ViT', (_, tiny) => {
   });
 });
 
-const smallQuery = (): Query => ({
-  x: tf.tensor4d(stream(1, 'x').normals(2 * 128), [2, 2, 8, 8]),
-  t: tf.tensor1d([7, 800]),
-  y: tf.tensor1d([3, 1], 'int32'),
-});
+const smallQuery = (): Query =>
+  labelQuery(
+    tf.tensor4d(stream(1, 'x').normals(2 * 128), [2, 2, 8, 8]),
+    tf.tensor1d([7, 800]),
+    tf.tensor1d([3, 1], 'int32'),
+  );
 
 describe('U-ViT', () => {
   it('reads time through an MLP and puts out plain patches where the options say so', () => {
@@ -169,8 +165,7 @@ describe('U-ViT', () => {
     expect(names.filter((name) => name.startsWith('final_layer'))).toEqual([]);
     tf.tidy(() => {
       const uploaded = uploadAll(lively(timeMlp));
-      const { x, t, y } = smallQuery();
-      const first = { x: tf.slice(x, 0, 1), t: tf.slice(t, 0, 1), y: tf.slice(y, 0, 1) };
+      const first = someOf(smallQuery(), 0);
       const { hidden, condition } = uvit.bind(timeMlp, uploaded).embed(first);
       // Row 0 is the label, row 1 the time: silu(waves W0^T + b0) W2^T + b2, positions on top.
       const waves = tf.tensor2d(
@@ -197,7 +192,7 @@ describe('U-ViT', () => {
     tf.tidy(() => {
       const uploaded = uploadAll(weights);
       const query = recordedQuery(tinyUvit('uncond'));
-      const other = { ...query, y: tf.tensor1d([5, 9], 'int32') };
+      const other = labelQuery(query.x, query.t, tf.tensor1d([5, 9], 'int32'));
       expect(full(spec, uploaded, other).dataSync()).toEqual(full(spec, uploaded, query).dataSync());
     });
   });

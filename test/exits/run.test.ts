@@ -5,6 +5,7 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { features, runAll, runHeads, runTo, type Heads } from '../../src/exits/run.js';
 import { UserError } from '../../src/errors.js';
 import { fixtureTensors, pick, upload, uploadAll } from '../fixtures.js';
+import { labelQuery, someOf } from '../queries.js';
 import { recordedQuery, tinyDit, tinyIo, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
 
 const shared: Heads = {
@@ -40,8 +41,7 @@ function spying(backbone: Backbone): { backbone: Backbone; calls: string[] } {
 
 /** Two of the recorded samples: enough where nothing recorded is compared. */
 function pair(): Query {
-  const { x, t, y } = recordedQuery();
-  return { x: tf.slice(x, 1, 2), t: tf.slice(t, 1, 2), y: tf.slice(y, 1, 2) };
+  return someOf(recordedQuery(), 1, 2);
 }
 
 function plain(backbone: Backbone, query: Query): tf.Tensor4D {
@@ -84,7 +84,8 @@ describe('exits', () => {
       const noise = upload(pick(recorded, 'noise'));
       const row = 8; // t = 850
       const x = tf.squeeze<tf.Tensor4D>(tf.slice(upload(pick(recorded, 'x_t')), row, 1), [0]);
-      const query = { x, t: tf.fill<tf.Rank.R1>([6], 850), y: upload(pick(recorded, 'y')) as tf.Tensor1D };
+      const y = upload(pick(recorded, 'y')) as tf.Tensor1D;
+      const query = labelQuery(x, tf.fill<tf.Rank.R1>([6], 850), y);
       const errors = runAll(tinyDit(), shared, query).map(
         ({ prediction }) =>
           tf.mean(tf.square(tf.sub(tf.slice(prediction, [0, 0], [-1, 4]), noise))).dataSync()[0],
@@ -122,11 +123,10 @@ describe('exits', () => {
     tf.tidy(() => {
       const backbone = tinyDit();
       const heads = mixed();
-      const { x, t, y } = pair();
-      const together = runAll(backbone, heads, { x, t, y });
+      const query = pair();
+      const together = runAll(backbone, heads, query);
       for (const i of [0, 1]) {
-        const one = { x: tf.slice(x, i, 1), t: tf.slice(t, i, 1), y: tf.slice(y, i, 1) };
-        runAll(backbone, heads, one).forEach(({ prediction }, at) => {
+        runAll(backbone, heads, someOf(query, i)).forEach(({ prediction }, at) => {
           const sample = tf.slice(together[at]!.prediction, i, 1);
           expect(prediction.dataSync()).toBeAllClose(sample.dataSync(), 1e-6);
         });

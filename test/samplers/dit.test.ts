@@ -6,6 +6,7 @@ import type { HostTensors } from '../../src/engine/tensors.js';
 import { tf } from '../../src/engine/tf.js';
 import { sample, type Denoise, type SampleOptions } from '../../src/samplers/sampler.js';
 import { fixtureTensors, pick, uploadAll } from '../fixtures.js';
+import { labelQuery } from '../queries.js';
 import { tinySpec as spec } from '../tiny-dit.js';
 
 const ddpm = diffusion(ddpmBetas);
@@ -52,11 +53,8 @@ describe('the official DiT sampler with learned variance', () => {
     const backbone = dit.bind(spec, weights);
     const denoise: Denoise = async (x, t) => {
       const prediction = tf.tidy(() => {
-        let state = backbone.embed({
-          x: tf.tensor4d(x, [2, 4, 8, 8]),
-          t: tf.fill([2], t),
-          y: tf.tensor1d(y, 'int32'),
-        });
+        const asked = labelQuery(tf.tensor4d(x, [2, 4, 8, 8]), tf.fill([2], t), tf.tensor1d(y, 'int32'));
+        let state = backbone.embed(asked);
         for (let k = 1; k <= spec.depth; k++) state = backbone.block(state, k);
         return backbone.finish(state);
       });

@@ -12,6 +12,7 @@ import { runAll } from '../../src/exits/run.js';
 import { headsStep, type HeadsLoss } from '../../src/training/headsStep.js';
 import type { UpdateOptions } from '../../src/training/update.js';
 import { fixturePath, uploadAll } from '../fixtures.js';
+import { labelQuery } from '../queries.js';
 import { tinyDit, tinySpec, tinyWeights } from '../tiny-dit.js';
 import {
   compileTraining,
@@ -68,11 +69,11 @@ function expectedLosses(weights: HostTensors, fed: Feeds, { distillation }: Head
     runAll(
       tinyDit(),
       { plans: fourKinds, weights: uploadAll(weights) },
-      {
-        x: tf.tensor4d(x, [batch, channels, imageSize, imageSize]),
-        t: tf.tensor1d(t),
-        y: tf.tensor1d(y, 'int32'),
-      },
+      labelQuery(
+        tf.tensor4d(x, [batch, channels, imageSize, imageSize]),
+        tf.tensor1d(t),
+        tf.tensor1d(y, 'int32'),
+      ),
     ).map(({ prediction }) => prediction.dataSync()),
   );
   const full = predictions.at(-1);

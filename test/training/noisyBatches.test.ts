@@ -22,7 +22,7 @@ const options: NoisyBatchOptions = {
   diffusion: schedule,
   lambdas: lambdas({ kind: 'min-snr', gamma: 5 }, schedule.alphasCumprod),
   labelDropout: 0.1,
-  nullClass: 5,
+  none: 5,
 };
 
 describe('noisy batches', () => {

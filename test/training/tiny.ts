@@ -7,7 +7,7 @@ import type { CompiledStep, Engine, Feeds, Step } from '../../src/engine/engine.
 import { onnxEngine } from '../../src/engine/onnx.js';
 import { pickEngine } from '../../src/engine/pick.js';
 import type { HostTensors, Weights } from '../../src/engine/tensors.js';
-import { stream } from '../../src/random.js';
+import { stream, type Stream } from '../../src/random.js';
 import { initialState } from '../../src/training/state.js';
 import { trainingInputs } from '../../src/training/pretrainStep.js';
 import type { UpdateOptions } from '../../src/training/update.js';
@@ -61,7 +61,7 @@ export const steady: UpdateOptions = {
   ema: 0.9,
 };
 
-/** Made-up feeds of a training step; the last label is the null class, and all are 0 without classes. */
+/** Made-up feeds of a training step; the last label is the null class, all are 0 without classes, captions are noise. */
 export function feedsFor(of: BackboneSpec, batch: number, index: number): Feeds {
   const random = stream(index, 'feeds');
   const size = batch * of.channels * of.imageSize ** 2;
@@ -69,13 +69,30 @@ export function feedsFor(of: BackboneSpec, batch: number, index: number): Feeds 
     x: random.normals(size),
     noise: random.normals(size),
     t: Float32Array.from({ length: batch }, () => random.integer(of.timeSteps)),
-    y: Int32Array.from({ length: batch }, (_, i) => {
-      if (of.classes === 0) return 0;
-      return i === batch - 1 ? of.classes : random.integer(of.classes);
-    }),
+    ...promptFeeds(of, batch, random),
     lambda: Float32Array.from({ length: batch }, () => 0.5 + random.uniform()),
     lr: 0.01 / (index + 1),
   };
+}
+
+function promptFeeds(of: BackboneSpec, batch: number, random: Stream): Record<string, Feeds[string]> {
+  switch (of.conditioning) {
+    case 'classes': {
+      const { classes } = of;
+      const label = (i: number): number => (i === batch - 1 ? classes : random.integer(classes));
+      return { y: Int32Array.from({ length: batch }, (_, i) => (classes === 0 ? 0 : label(i))) };
+    }
+    case 'captions': {
+      const { captionTokens, captionChannels } = of;
+      return {
+        caption: random.normals(batch * captionTokens * captionChannels),
+        // Of as many tokens as the number of the sample, from 1.
+        captionMask: Float32Array.from({ length: batch * captionTokens }, (_, i) =>
+          i % captionTokens <= Math.floor(i / captionTokens) ? 1 : 0,
+        ),
+      };
+    }
+  }
 }
 
 /** What is compiled: a training step, its weights and the frozen part. */

@@ -8,6 +8,7 @@ import { headKinds, initialHeads, runHead, type HeadPlan } from '../../src/exits
 import { runAll, runTo } from '../../src/exits/run.js';
 import { headsStep } from '../../src/training/headsStep.js';
 import { uploadAll } from '../fixtures.js';
+import { labelQuery } from '../queries.js';
 import {
   eager,
   expectSame,
@@ -51,11 +52,12 @@ describe.each(specs)('training heads of a U-ViT, %s', (_, spec) => {
     weights: moved(start, 0.02),
   };
   const feeds = [3, 2].map((batch, index) => feedsFor(spec, batch, index));
-  const query = () => ({
-    x: tf.tensor4d(feeds[1]?.['x'] as Float32Array, [2, 2, 8, 8]),
-    t: tf.tensor1d([3, 77]),
-    y: tf.tensor1d([0, Math.max(0, spec.classes - 1)], 'int32'),
-  });
+  const query = () =>
+    labelQuery(
+      tf.tensor4d(feeds[1]?.['x'] as Float32Array, [2, 2, 8, 8]),
+      tf.tensor1d([3, 77]),
+      tf.tensor1d([0, Math.max(0, spec.classes - 1)], 'int32'),
+    );
 
   it('moves every weight of every kind, compiled as it does eagerly', async () => {
     const compiled = await runSteps(onnx, training, feeds);

@@ -6,6 +6,7 @@ import { agreement } from '../../../src/evaluate/agreement.js';
 import { trainClassifier } from '../../../src/evaluate/classifier.js';
 import { frechetDistance, momentsOf } from '../../../src/evaluate/frechet.js';
 import { openDenoiser, type Denoiser } from '../../../src/exits/denoiser.js';
+import { promptsOf } from '../../../src/exits/prompts.js';
 import { drawAll, drift, type Way } from '../../../src/samplers/compare.js';
 import { depthOf, exitAt } from '../../../src/schedules/schedule.js';
 import type { Context, Side } from './side.js';
@@ -35,7 +36,7 @@ export async function showSamples(context: Context, fp32: Side, int8: Side, coun
   }
   const { labels, drawn } = await drawAll(
     {
-      ...{ seed, count, batch, signal: context.signal, clip: sample.clip, classes: spec.classes },
+      ...{ seed, count, batch, signal: context.signal, clip: sample.clip, classes: promptsOf(spec).count },
       solver: { kind: 'ddim', eta: 0 },
       ...{ diffusion: diffusion(betas), timesteps: fp32.schedule.timesteps },
       length: spec.channels * spec.imageSize ** 2,

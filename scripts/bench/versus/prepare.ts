@@ -12,6 +12,7 @@ import { respace } from '../../../src/diffusion/respace.js';
 import type { HostTensors, Shapes } from '../../../src/engine/tensors.js';
 import { headPlan, headShapes, type HeadPlan } from '../../../src/exits/heads.js';
 import { exitMacs } from '../../../src/exits/model.js';
+import { promptsOf } from '../../../src/exits/prompts.js';
 import { isFile } from '../../../src/files/disk.js';
 import { stream } from '../../../src/random.js';
 import { spreadTimes } from '../../../src/training/noisyBatches.js';
@@ -102,7 +103,9 @@ function randomWeights(shapes: Shapes): HostTensors {
   );
 }
 
-function oneBatch({ channels, imageSize, classes }: BackboneSpec, batch: number): HostTensors {
+function oneBatch(spec: BackboneSpec, batch: number): HostTensors {
+  const { channels, imageSize } = spec;
+  const { count } = promptsOf(spec);
   const random = stream(0, 'bench');
   const shape = [batch, channels, imageSize, imageSize];
   const images = (): Float32Array => random.normals(batch * channels * imageSize ** 2);
@@ -110,7 +113,7 @@ function oneBatch({ channels, imageSize, classes }: BackboneSpec, batch: number)
     x: { shape, data: images() },
     noise: { shape, data: images() },
     t: { shape: [batch], data: spreadTimes(0, batch, process.steps) },
-    y: { shape: [batch], data: Float32Array.from({ length: batch }, (_, i) => i % classes) },
+    y: { shape: [batch], data: Float32Array.from({ length: batch }, (_, i) => i % count) },
     lambda: { shape: [batch], data: Float32Array.from({ length: batch }, (_, i) => 1 + (i % 2)) },
   };
 }

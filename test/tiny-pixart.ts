@@ -1,0 +1,47 @@
+// The tiny PixArt of test/fixtures/diffusers: its spec, weights and recorded inputs.
+import type { PixartSpec, Query } from '../src/backbones/backbone.js';
+import { readPixartSpec } from '../src/backbones/pixartSpec.js';
+import { tf } from '../src/engine/tf.js';
+import type { HostTensors } from '../src/engine/tensors.js';
+import { fixtureJson, fixturePath, fixtureTensors, pick } from './fixtures.js';
+
+export interface TinyPixart {
+  /** Captions are as long as the recorded ones. */
+  readonly spec: PixartSpec;
+  readonly weights: HostTensors;
+  readonly io: HostTensors;
+}
+
+/** That of a folder of test/fixtures/diffusers. */
+export function tinyPixart(folder: string): TinyPixart {
+  const config = `diffusers/${folder}/config.json`;
+  const io = fixtureTensors(`diffusers/${folder}/io.safetensors`);
+  const [, captionTokens = 0] = pick(io, 'caption').shape;
+  return {
+    spec: { ...readPixartSpec(fixtureJson(config), fixturePath(config)), captionTokens },
+    weights: fixtureTensors(`diffusers/${folder}/diffusion_pytorch_model.safetensors`),
+    io,
+  };
+}
+
+/** The recorded inputs as feeds. */
+export function recordedFeeds({ io }: Pick<TinyPixart, 'io'>): Record<string, Float32Array> {
+  const floats = (name: string): Float32Array => Float32Array.from(pick(io, name).data);
+  return { x: floats('x'), t: floats('t'), caption: floats('caption'), captionMask: floats('caption_mask') };
+}
+
+/** The same as tensors. @param mask of the captions, flat; the recorded one unless given */
+export function recordedQuery({ io }: Pick<TinyPixart, 'io'>, mask?: Float32Array): Query {
+  const { x = [], t = [], caption = [], captionMask = [] } = recordedFeeds({ io });
+  const shaped = (data: ArrayLike<number>, name: string): tf.Tensor =>
+    tf.tensor(Float32Array.from(data), [...pick(io, name).shape]);
+  return {
+    x: shaped(x, 'x') as tf.Tensor4D,
+    t: tf.tensor1d(t),
+    prompt: {
+      kind: 'caption',
+      tokens: shaped(caption, 'caption') as tf.Tensor3D,
+      mask: shaped(mask ?? captionMask, 'caption_mask') as tf.Tensor2D,
+    },
+  };
+}
