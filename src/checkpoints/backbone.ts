@@ -44,6 +44,8 @@ export interface OpenedBackbone {
   readonly reason: string;
   /** Its parameters under the official names, and nothing else; they stay in the file. */
   readonly weights: Weights;
+  /** Names of what else the file holds, such as buffers that some forks of a model save. */
+  readonly leftOut: readonly string[];
   /** Whose names the file uses. */
   readonly layout: Layout;
   /** Blocks of a DiT in the layout of diffusers whose embedders differ from the first block's. */
@@ -84,11 +86,13 @@ export async function openBackbone(source: BackboneSource): Promise<OpenedBackbo
   const found = source.spec === undefined ? withLayout(told, layout, ownEmbedders, source) : told;
   const spec = source.exitRule === undefined ? found : withExitRule(found, source.exitRule);
   const named = (name: string): string => nameIn(layout, name);
-  const weights = await atRealPaths(parametersOf(file, spec, tensors, opened.others, named));
+  const fitting = parametersOf(file, spec, tensors, opened.others, named);
+  const weights = await atRealPaths(fitting.weights);
   const finite = finiteCheck();
   const fingerprint = await fingerprintOf(weights, finite.see);
   finite.require(file);
-  return { spec, reason, weights, layout, ownEmbedders, fingerprint, source: source.path };
+  const { leftOut } = fitting;
+  return { spec, reason, weights, leftOut, layout, ownEmbedders, fingerprint, source: source.path };
 }
 
 /** What a size leaves open and a config.json of diffusers does not say: what the layout of the file implies. */

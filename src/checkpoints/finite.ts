@@ -4,16 +4,20 @@ import { UserError } from '../errors.js';
 import type { Piece } from './fingerprint.js';
 import { bytesPer, widen } from './stored.js';
 
-interface Odd {
-  /** Flat index of the first number that is NaN or infinite, and what it is. */
+/** Numbers of a tensor that are NaN or infinite. */
+export interface NotFinite {
+  readonly name: string;
+  readonly count: number;
+  /** Flat index of the first, and what it is. */
   readonly first: number;
   readonly value: number;
-  count: number;
 }
 
 export interface FiniteCheck {
   /** Takes the pieces of `fingerprintOf`. */
   readonly see: (piece: Piece) => void;
+  /** What was seen, by tensor. */
+  readonly found: () => readonly NotFinite[];
   /** @throws UserError naming the tensors that hold NaN or infinity, with first flat index and count */
   readonly require: (path: string) => void;
 }
@@ -24,8 +28,10 @@ const mostNamed = 5;
 
 /** Collects what is not finite from all the pieces it is shown. */
 export function finiteCheck(): FiniteCheck {
-  const odd = new Map<string, Odd>();
+  const odd = new Map<string, Omit<NotFinite, 'name' | 'count'> & { count: number }>();
+  const found = (): NotFinite[] => [...odd].map(([name, what]) => ({ name, ...what }));
   return {
+    found,
     see({ name, dtype, first, bytes }) {
       const words = wordsOf(dtype, bytes);
       const exponent = exponents[dtype];
@@ -38,17 +44,31 @@ export function finiteCheck(): FiniteCheck {
     },
     require(path) {
       if (odd.size === 0) return;
-      const lines = [...odd].map(
-        ([name, { first, value, count }]) =>
-          `  ${name}: ${count}, the first is ${value} at flat index ${first}`,
-      );
-      const more = lines.length > mostNamed ? [`  and ${lines.length - mostNamed} more tensors`] : [];
-      throw new UserError(
-        `${path} has weights that are not finite numbers:\n${[...lines.slice(0, mostNamed), ...more].join('\n')}\n` +
-          'Its training diverged or the file is damaged. Take an earlier checkpoint, or fetch it again.',
-      );
+      throw new NotFiniteError(path, found());
     },
   };
+}
+
+/** Weights that nothing can be computed with. */
+export class NotFiniteError extends UserError {
+  constructor(
+    path: string,
+    readonly notFinite: readonly NotFinite[],
+  ) {
+    super(
+      `${path} has weights that are not finite numbers:\n${notFiniteLines(notFinite).join('\n')}\n` +
+        'Its training diverged or the file is damaged. Take an earlier checkpoint, or fetch it again.',
+    );
+  }
+}
+
+/** The first tensors as indented lines, and how many there are. */
+export function notFiniteLines(found: readonly NotFinite[]): string[] {
+  const lines = found.map(
+    ({ name, count, first, value }) => `  ${name}: ${count}, the first is ${value} at flat index ${first}`,
+  );
+  const more = lines.length > mostNamed ? [`  and ${lines.length - mostNamed} more tensors`] : [];
+  return [...lines.slice(0, mostNamed), ...more];
 }
 
 function wordsOf(dtype: StoredFloat, bytes: Uint8Array): Uint32Array | Uint16Array {

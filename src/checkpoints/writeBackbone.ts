@@ -7,11 +7,12 @@ import type { HostTensors } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { writing } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
-import { configFile, openBackbone, weightsFile } from './backbone.js';
+import { openBackbone } from './backbone.js';
 import { fingerprintOf } from './fingerprint.js';
 import { finiteCheck } from './finite.js';
 import { parametersOf } from './parameters.js';
 import { writeSafetensors, type WriteOptions } from './safetensors.js';
+import { configFile, weightsFile } from './weightsFile.js';
 
 /** From here on a number rounds to infinity in F16. */
 const tooLargeForHalf = 65520;
@@ -30,7 +31,7 @@ export async function writeBackbone(
   { dtype = 'F32', metadata = {} }: WriteOptions = {},
 ): Promise<string> {
   const file = join(folder, weightsFile);
-  const parameters = parametersOf(file, spec, weights);
+  const { weights: parameters } = parametersOf(file, spec, weights);
   const finite = finiteCheck();
   await fingerprintOf(parameters, finite.see);
   finite.require(file);
