@@ -81,17 +81,18 @@ function block(spec: UvitSpec, weights: BlockWeights, hidden: tf.Tensor3D): tf.T
 function runBlock(spec: UvitSpec, weights: Tensors, state: State, k: number): State {
   const own = blockWeights(weights, blockName(spec, k));
   const decodes = k > encoderBlocks(spec) + 1;
-  const { hidden, skips = [], ...rest } = decodes ? joined(spec, weights, state, k) : state;
+  const { hidden, skips = [] } = decodes ? joined(spec, weights, state, k) : state;
   const after = block(spec, own, hidden);
-  return { ...rest, hidden: after, skips: k <= encoderBlocks(spec) ? [...skips, after] : skips };
+  return { ...state, hidden: after, skips: k <= encoderBlocks(spec) ? [...skips, after] : skips };
 }
 
-/** The first thing decoder block k does: the next skip beside the hidden state, through a linear layer [D, 2 D]. */
-function joined(spec: UvitSpec, weights: Tensors, { hidden, skips = [], ...rest }: State, k: number): State {
-  const skip = skips.at(-1);
+/** The first thing decoder block k does: its skip beside the hidden state, through a linear layer [D, 2 D]. */
+function joined(spec: UvitSpec, weights: Tensors, state: State, k: number): State {
+  // The last encoder block is joined first.
+  const skip = state.skips?.[spec.depth - k];
   if (!skip) throw new Error(`block ${k} has no skip to join`);
   const layer = linearWeights(weights, `${blockName(spec, k)}skip_linear`);
-  return { ...rest, hidden: linear(tf.concat([hidden, skip], 2), layer), skips: skips.slice(0, -1) };
+  return { ...state, hidden: linear(tf.concat([state.hidden, skip], 2), layer) };
 }
 
 function leave(spec: UvitSpec, weights: Tensors, state: State, k: number): State {

@@ -1,9 +1,16 @@
 // Eager engines: the same step under tf.tidy on a TensorFlow.js backend, with the replaced state disposed.
-import { macsOf } from '../trace/trace.js';
+import { outline } from '../trace/trace.js';
 import type { CompiledStep, CompileOptions, Engine, Feeds, Step, Tensors } from './engine.js';
 import { shapedFeeds } from './feeds.js';
 import { noInt8 } from './int8.js';
-import { isQuantised, isStored, type HostTensor, type HostTensors, type StoredTensor } from './tensors.js';
+import {
+  isQuantised,
+  isStored,
+  type FrozenWeight,
+  type HostTensor,
+  type HostTensors,
+  type StoredTensor,
+} from './tensors.js';
 import { tf } from './tf.js';
 
 export interface EagerOptions {
@@ -16,21 +23,34 @@ export interface EagerOptions {
 }
 
 export function eagerEngine(options: EagerOptions): Engine {
+  const held = heldWeights(options);
   return {
     kind: options.kind,
     reason: options.reason,
-    compile: (step, compileOptions) => compile(step, compileOptions, options),
+    sharesWeights: true,
+    compile: (step, compileOptions) => compile(step, compileOptions, options, held),
   };
 }
 
-async function compile(step: Step, options: CompileOptions, engine: EagerOptions): Promise<CompiledStep> {
-  const frozen: Record<string, HostTensor> = {};
-  for (const [name, weight] of Object.entries(options.frozen)) {
-    if (isQuantised(weight)) throw noInt8(engine.kind);
-    frozen[name] = isStored(weight) ? await engine.load(weight) : weight;
+async function compile(
+  step: Step,
+  options: CompileOptions,
+  engine: EagerOptions,
+  held: HeldWeights,
+): Promise<CompiledStep> {
+  if (Object.values(options.frozen).some(isQuantised)) throw noInt8(engine.kind);
+  const { macs, frozen } = outline(step, options);
+  const weights: Record<string, tf.Tensor> = {};
+  const giveBack = async (): Promise<void> => {
+    for (const name of Object.keys(weights)) await held.giveBack(options.frozen[name]);
+  };
+  try {
+    for (const name of frozen) weights[name] = await held.take(options.frozen[name]);
+  } catch (error) {
+    await giveBack();
+    throw error;
   }
   await tf.setBackend(engine.backend);
-  const weights = tensors(frozen);
   let state = tensors(options.state);
 
   const run = async (feeds: Feeds): Promise<Record<string, HostTensor>> => {
@@ -51,23 +71,61 @@ async function compile(step: Step, options: CompileOptions, engine: EagerOptions
     return out;
   };
   return Object.assign(run, {
-    macs: macsOf(step, options),
+    macs,
     read: (): Promise<HostTensors> => hostTensors(state),
-    dispose: (): Promise<void> => {
-      tf.dispose(weights);
+    dispose: async (): Promise<void> => {
       tf.dispose(state);
-      return Promise.resolve();
+      await giveBack();
     },
   });
 }
 
+/** Weights on the backend: one tensor for all steps that read the same weight. */
+interface HeldWeights {
+  take(weight: FrozenWeight | undefined): Promise<tf.Tensor>;
+  /** Once for every time it was taken; the last time frees it. */
+  giveBack(weight: FrozenWeight | undefined): Promise<void>;
+}
+
+function heldWeights({ kind, backend, load }: EagerOptions): HeldWeights {
+  const held = new Map<FrozenWeight, { readonly tensor: Promise<tf.Tensor>; users: number }>();
+  const made = async (weight: FrozenWeight): Promise<tf.Tensor> => {
+    if (isQuantised(weight)) throw noInt8(kind);
+    const { data, shape } = isStored(weight) ? await load(weight) : weight;
+    await tf.setBackend(backend);
+    return tensorOf(data, shape);
+  };
+  const giveBack: HeldWeights['giveBack'] = async (weight) => {
+    const known = weight && held.get(weight);
+    if (!known || --known.users > 0) return;
+    held.delete(weight);
+    (await known.tensor.catch(() => undefined))?.dispose();
+  };
+  return {
+    giveBack,
+    take: async (weight) => {
+      if (!weight) throw new Error('step: a weight is missing');
+      const known = held.get(weight) ?? { tensor: made(weight), users: 0 };
+      known.users++;
+      held.set(weight, known);
+      try {
+        return await known.tensor;
+      } catch (error) {
+        await giveBack(weight);
+        throw error;
+      }
+    },
+  };
+}
+
 function tensors(group: HostTensors): Record<string, tf.Tensor> {
   return Object.fromEntries(
-    Object.entries(group).map(([name, { data, shape }]) => [
-      name,
-      tf.tensor(data, [...shape], data instanceof Int32Array ? 'int32' : 'float32'),
-    ]),
+    Object.entries(group).map(([name, { data, shape }]) => [name, tensorOf(data, shape)]),
   );
+}
+
+function tensorOf(data: HostTensor['data'], shape: readonly number[]): tf.Tensor {
+  return tf.tensor(data, [...shape], data instanceof Int32Array ? 'int32' : 'float32');
 }
 
 async function hostTensors(group: Tensors): Promise<Record<string, HostTensor>> {

@@ -22,13 +22,11 @@ export interface CompileOptions {
   /** Initial values of what the step replaces. Kept by the engine until `read` or `dispose`. */
   readonly state: HostTensors;
   readonly batch: Readonly<Record<string, InputSpec>>;
-  /** Weights that never change; engines map stored ones from their file. */
-  readonly frozen: FrozenWeights;
   /**
-   * How many times the steps that are open together read `frozen`, such as 1.5 for a whole backbone and one that stops
-   * half-way; 1 unless said. An engine that would hold a copy for each goes by it.
+   * Weights that never change, those that the step does not read among them; engines map stored ones from their file.
+   * Steps that are open together and read parts of the same weights are all given the whole: an engine goes by its size.
    */
-  readonly frozenUses?: number;
+  readonly frozen: FrozenWeights;
 }
 
 /** Numbers for one call; a plain number feeds a scalar input. */
@@ -55,6 +53,11 @@ export interface Engine {
   readonly reason: string;
   /** What it computes on: an execution provider, or the name of a device. The CPU unless given. */
   readonly device?: string;
+  /**
+   * Whether steps that read the same weights hold them once. Where they do not, what they have in common should be a step
+   * of its own; where they do, cutting would only carry numbers to and fro.
+   */
+  readonly sharesWeights: boolean;
   compile(step: Step, options: CompileOptions): Promise<CompiledStep>;
 }
 

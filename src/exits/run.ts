@@ -66,14 +66,27 @@ export function runAll(backbone: Backbone, heads: Heads, query: Query): readonly
  * @throws UserError if there is no head at exit k
  */
 export function runTo(backbone: Backbone, heads: Heads, query: Query, k: number): tf.Tensor4D {
-  const { depth } = backbone.spec;
-  if (k === depth) return backbone.finish(through(backbone, query, depth));
-  const plan = heads.plans.find((plan) => plan.exit === k);
-  if (!plan)
+  requireExit(backbone, heads, k);
+  return predictionAt(backbone, heads, through(backbone, query, k), k);
+}
+
+/**
+ * What exit k makes of the state after block k.
+ * @throws UserError if there is no head at exit k
+ */
+export function predictionAt(backbone: Backbone, heads: Heads, state: State, k: number): tf.Tensor4D {
+  const plan = requireExit(backbone, heads, k);
+  return plan ? runHead(backbone, plan, heads.weights, state) : backbone.finish(state);
+}
+
+/** The head of exit k; exit L has none. */
+function requireExit({ spec }: Backbone, { plans }: Heads, k: number): HeadPlan | undefined {
+  const plan = plans.find((plan) => plan.exit === k);
+  if (!plan && k !== spec.depth)
     throw new UserError(
-      `exit ${k} has no head; the exits are ${[...heads.plans.map((plan) => plan.exit), depth].join(', ')}`,
+      `exit ${k} has no head; the exits are ${[...plans.map((plan) => plan.exit), spec.depth].join(', ')}`,
     );
-  return runHead(backbone, plan, heads.weights, through(backbone, query, k));
+  return plan;
 }
 
 /** The state after block k. */

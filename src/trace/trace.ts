@@ -1,5 +1,5 @@
 // From a step to its graph: run it once on the tracing backend, with no weight in memory.
-import type { CompileOptions, Step, Tensors } from '../engine/engine.js';
+import type { CompileOptions, InputSpec, Step, Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import { traceBackend, traceBackendName } from './backend.js';
 import { Graph, type Value } from './graph.js';
@@ -100,7 +100,40 @@ function traceOnce(step: Step, options: TraceOptions, sentinel: number): Trace {
   return { graph, unchanged };
 }
 
+/** What a step takes and gives, known without a number. */
+export interface Outline {
+  /** Multiply-adds of one sample. */
+  readonly macs: number;
+  /** Names of the frozen weights it reads. */
+  readonly frozen: readonly string[];
+  /** Its results, as inputs of a step that goes on from them. */
+  readonly out: Readonly<Record<string, InputSpec>>;
+}
+
+/** Traces a step once. @throws Error if it reads a tensor's value */
+export function outline(step: Step, options: TraceOptions): Outline {
+  const { graph } = traceOnce(step, options, sentinels(options)[0]);
+  const read = new Set(
+    graph.nodes.flatMap(({ inputs }) =>
+      inputs.map(({ source }) => (source.kind === 'weight' ? source.weight : undefined)),
+    ),
+  );
+  const results = graph.outputs.filter(({ name }) => name.startsWith(graphName.out('')));
+  return {
+    macs: graph.macsPerSample(),
+    frozen: Object.entries(options.frozen).flatMap(([name, weight]) => (read.has(weight) ? [name] : [])),
+    out: Object.fromEntries(
+      results.map((value) => [value.name.slice(graphName.out('').length), inputLike(value, graph.sentinel)]),
+    ),
+  };
+}
+
+function inputLike({ name, shape, dtype }: Value, samples: number): InputSpec {
+  if (dtype !== 'float32' && dtype !== 'int32') throw new Error(`trace: ${name} is of ${dtype}`);
+  return { shape: shape.map((d) => (d === samples ? 'batch' : d)), dtype };
+}
+
 /** Multiply-adds of one sample through a step, counted from its trace. */
 export function macsOf(step: Step, options: TraceOptions): number {
-  return traceOnce(step, options, sentinels(options)[0]).graph.macsPerSample();
+  return outline(step, options).macs;
 }

@@ -145,7 +145,10 @@ describe('trainClassifier', () => {
         },
       },
     );
-    const broken: Engine = { kind: 'onnx', reason: 'test', compile: () => Promise.resolve(step) };
+    const broken: Engine = {
+      ...{ kind: 'onnx', reason: 'test', sharesWeights: false },
+      compile: () => Promise.resolve(step),
+    };
     const training = trainClassifier(broken, halves, options());
     await expect(training).rejects.toThrow(UserError);
     await expect(training).rejects.toThrow(`its loss became ${loss} in step 1 of 40`);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Engine } from '../../src/engine/engine.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
-import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import type { Model } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
+import { outline } from '../../src/trace/trace.js';
+import * as diffusers from '../tiny-diffusers.js';
+import { tinyUvit } from '../tiny-uvit.js';
 import { eager, livelyWeights, moved, onnx, spec } from '../training/tiny.js';
 
 const backbone = livelyWeights();
@@ -43,7 +46,8 @@ describe('a denoiser', () => {
       const { engine, calls } = counting(onnx);
       const warm = await openDenoiser(engine, model, [1, 3, 2, 1], guided);
       await warm.warmUp(5);
-      expect(calls).toEqual([2, 2, 2]);
+      // Three stretches, each with a head at its end.
+      expect(calls).toEqual([2, 2, 2, 2, 2, 2]);
       for (const exit of [1, 2, 3]) {
         const prediction = await warm.predict(exit, request);
         expect(prediction).toEqual(await cold.predict(exit, request));
@@ -54,17 +58,43 @@ describe('a denoiser', () => {
     },
   );
 
-  it('says how often its exits read the backbone together', async () => {
-    const uses: (number | undefined)[] = [];
+  it('reads every weight in one step alone, be it of a block or of a head', async () => {
+    const reads: string[] = [];
     const engine: Engine = {
       ...onnx,
       compile: (step, options) => {
-        uses.push(options.frozenUses);
+        reads.push(...outline(step, options).frozen);
         return onnx.compile(step, options);
       },
     };
-    await (await openDenoiser(engine, model, [1, 3, 1], false)).dispose();
-    expect(uses).toEqual([4 / 3, 4 / 3]);
+    await (await openDenoiser(engine, model, [1, 3, 2], true)).dispose();
+    const again = reads.filter((name, i) => reads.indexOf(name) < i);
+    // A shared head is the backbone's own last layer.
+    expect(again.every((name) => name.startsWith('final_layer.'))).toBe(true);
+    expect(new Set(reads).size).toBe(Object.keys(backbone).length + Object.keys(model.heads).length);
+  });
+
+  const [cond, uncond] = [tinyUvit('cond'), tinyUvit('uncond', 'plain')];
+  it.each([
+    ['a DiT', spec, backbone, [1, 2, 3]],
+    ['a DiT whose blocks have embedders of their own', diffusers.tinySpec, diffusers.tinyWeights, [1, 3]],
+    ['a U-ViT', cond.spec, cond.weights, [2, 3, cond.spec.depth]],
+    ['a U-ViT without joined skips', uncond.spec, uncond.weights, [1, 4, uncond.spec.depth]],
+  ] as const)('cut at its exits predicts what whole exits do: %s', async (_, of, weights, exits) => {
+    const plans = exits.filter((exit) => exit < of.depth).map((exit) => headPlan('shared', exit));
+    const cutOrWhole = { spec: of, backbone: weights, plans, heads: {} };
+    const noise = stream(0, 'x').normals(2 * of.channels * of.imageSize ** 2);
+    for (const guidance of of.nullClass ? [1, 2] : [1]) {
+      const cut = await openDenoiser(onnx, cutOrWhole, exits, guidance !== 1);
+      const whole = await openDenoiser({ ...onnx, sharesWeights: true }, cutOrWhole, exits, guidance !== 1);
+      for (const exit of exits) {
+        const request = { x: noise, t: 40, y: Int32Array.of(0, of.classes > 1 ? 1 : 0), guidance };
+        const expected = await whole.predict(exit, request);
+        expect(await cut.predict(exit, request)).toBeAllClose(expected, 1e-5);
+      }
+      await cut.dispose();
+      await whole.dispose();
+    }
   });
 
   it('guides from the unconditional prediction through the conditional one', async () => {
