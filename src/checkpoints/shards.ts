@@ -18,12 +18,10 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
  * @throws UserError if the index or a file is not sound, or they do not say the same
  */
 export async function openShards(path: string): Promise<SafetensorsFile> {
-  const places = Object.entries(await readIndex(path));
-  const names = [...new Set(places.map(([, file]) => file))];
-  if (names.length > mostShards)
-    throw unsound(path, `it names ${names.length} files, at most ${mostShards} are read`);
+  const index = await readIndex(path);
+  const places = Object.entries(index);
   const files = new Map<string, SafetensorsFile>();
-  for (const name of names) files.set(name, await openShard(path, name));
+  for (const name of namesIn(path, index)) files.set(name, await openSafetensors(join(dirname(path), name)));
   const missing = places.find(([tensor, file]) => {
     const { tensors = {}, others = {} } = files.get(file) ?? {};
     return !Object.hasOwn(tensors, tensor) && !Object.hasOwn(others, tensor);
@@ -44,11 +42,20 @@ export async function openShards(path: string): Promise<SafetensorsFile> {
   };
 }
 
-async function openShard(path: string, name: string): Promise<SafetensorsFile> {
+/** Names of the files of an index. @throws UserError if it is not sound, or names one that is not beside it */
+export async function shardNames(path: string): Promise<readonly string[]> {
+  return namesIn(path, await readIndex(path));
+}
+
+function namesIn(path: string, index: Readonly<Record<string, string>>): readonly string[] {
+  const names = [...new Set(Object.values(index))];
+  if (names.length > mostShards)
+    throw unsound(path, `it names ${names.length} files, at most ${mostShards} are read`);
   // A name that leads elsewhere would have a stranger's file read.
-  if (name !== basename(name) || name === '..' || !name.endsWith('.safetensors'))
-    throw unsound(path, `it names ${JSON.stringify(name)}, expected a .safetensors file beside it`);
-  return openSafetensors(join(dirname(path), name));
+  const strange = names.find((name) => name !== basename(name) || !name.endsWith('.safetensors'));
+  if (strange !== undefined)
+    throw unsound(path, `it names ${JSON.stringify(strange)}, expected a .safetensors file beside it`);
+  return names;
 }
 
 async function readIndex(path: string): Promise<Readonly<Record<string, string>>> {

@@ -21,6 +21,8 @@ import { hubSettings, type HubSettings } from './settings.js';
 
 /** What is needed of a folder, or beside a file. */
 export interface Wanted {
+  /** Folder that such a model has in a pipeline of diffusers. */
+  readonly part: string;
   /** Names of weights, in the order in which a folder is searched; the first one that is there is fetched. */
   readonly weights: readonly string[];
   /** Small files that are fetched where they are there. */
@@ -140,13 +142,13 @@ function fileNamed(entries: readonly HubEntry[], name: string, address: HubAddre
 }
 
 /** Which weights a folder is taken for. @throws UserError saying what to add to the address */
-function chosen(address: HubAddress, names: readonly string[], { weights }: Wanted): string {
+function chosen(address: HubAddress, names: readonly string[], { weights, part }: Wanted): string {
   const name = weights.find((one) => names.includes(one));
   if (name !== undefined) return name;
   const source = hubAddress(address);
   if (names.includes('model_index.json'))
     throw new UserError(
-      `${source} is a pipeline of diffusers: add the folder of its backbone, ${source}/transformer.`,
+      `${source} is a pipeline of diffusers: add the folder that is meant, ${source}/${part}.`,
     );
   const candidates = names.filter((one) => /\.(safetensors|pt|pth|bin)$/i.test(one));
   if (candidates.length > 0)
