@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
+import type { Labels } from '../backbones/labels.js';
 import { specJson } from '../backbones/spec.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import type { FrozenPrecision, HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
@@ -25,6 +26,9 @@ export interface BundleBackbone {
   readonly spec: BackboneSpec;
   /** Where its weights came from: a path or a published name. */
   readonly source: string;
+  /** Classes it knows instead of those of its file. */
+  readonly labels?: Labels | undefined;
+  /** With those labels. */
   readonly fingerprint: string;
   /** What it computed in when the heads were trained. */
   readonly frozenPrecision: FrozenPrecision;
@@ -74,9 +78,9 @@ export async function readBundle(path: string): Promise<Bundle> {
   const schedule = await readSchedule(await inside(path, description.schedule));
   const { tensors } = await openSafetensors(await inside(path, description.headsFile));
   const spec = specOf(description, file);
-  const { source, fingerprint, frozenPrecision = 'fp32' } = description.backbone;
+  const { source, labels, fingerprint, frozenPrecision = 'fp32' } = description.backbone;
   const bundle: Bundle = {
-    backbone: { spec, source, fingerprint, frozenPrecision },
+    backbone: { spec, source, labels, fingerprint, frozenPrecision },
     diffusion: description.diffusion,
     plans: plansOf(spec, description, file),
     heads: tensors,
@@ -89,7 +93,7 @@ export async function readBundle(path: string): Promise<Bundle> {
 const descriptionFile = 'bundle.json';
 
 function describe({ backbone, diffusion, plans, schedule }: BundleContents): BundleDescription {
-  const { spec, source, fingerprint, frozenPrecision } = backbone;
+  const { spec, source, labels, fingerprint, frozenPrecision } = backbone;
   const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
   const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value] as const],
@@ -101,6 +105,7 @@ function describe({ backbone, diffusion, plans, schedule }: BundleContents): Bun
       family: spec.family,
       size: spec.size,
       source,
+      labels,
       fingerprint,
       spec: Object.fromEntries(options),
       frozenPrecision,

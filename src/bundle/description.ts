@@ -1,6 +1,7 @@
 // What does bundle.json say? Its schema, and its reading and writing.
 import { z } from 'zod';
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { labelsSchema } from '../backbones/labels.js';
 import { readSpec } from '../backbones/spec.js';
 import { betaKinds } from '../diffusion/betas.js';
 import { frozenPrecisions } from '../engine/tensors.js';
@@ -50,6 +51,7 @@ const descriptionSchema = z
       family: z.enum(['dit', 'uvit', 'pixart'] as const satisfies readonly BackboneSpec['family'][]),
       size: z.string().max(200).describe('such as DiT-XL/2'),
       source: z.string().max(4096).describe('where its weights came from; they are not in the bundle'),
+      labels: labelsSchema.optional(),
       fingerprint: fingerprintSchema.describe('the backbone given when sampling must have the same'),
       spec: z
         .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))

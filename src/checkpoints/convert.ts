@@ -11,8 +11,9 @@ import { isStored, type Weight, type Weights } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
 import { writeFileAtomic, writeFolderAtomic } from '../files/write.js';
 import { assembleSafetensors, bytesOf, type Assembled } from './assemble.js';
-import { configFile, diffusersFile, openBackbone, weightsFile, type OpenedBackbone } from './backbone.js';
+import { openBackbone, type OpenedBackbone } from './backbone.js';
 import { readTensor } from './stored.js';
+import { configFile, diffusersFile, weightsFile } from './weightsFile.js';
 
 /** What the code of a layout computes otherwise than the backbone, whatever lies in the folder. */
 export interface Difference {
@@ -108,8 +109,8 @@ function requireDit(spec: BackboneSpec, source: string): asserts spec is DitSpec
     );
 }
 
-function isIn({ spec, layout }: OpenedBackbone, to: Layout): boolean {
-  if (layout !== to || spec.family !== 'dit') return false;
+function isIn({ spec, layout, labels }: OpenedBackbone, to: Layout): boolean {
+  if (layout !== to || spec.family !== 'dit' || labels !== undefined) return false;
   return to === 'diffusers' || (spec.projections === 'joined' && spec.positions === 'stored');
 }
 

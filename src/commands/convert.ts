@@ -1,4 +1,5 @@
 // exithead convert: rearranges a DiT between the layouts of the official code and of diffusers.
+import { parseLabels } from '../backbones/labels.js';
 import { openBackbone } from '../checkpoints/backbone.js';
 import { planConversion, writeConversion, type Conversion } from '../checkpoints/convert.js';
 import { UserError } from '../errors.js';
@@ -17,7 +18,9 @@ export default async function run(
   if (to === undefined) throw new UserError(`exithead convert needs --to, the layout to write: ${example}`);
   if (out === undefined && !dryRun)
     throw new UserError(`exithead convert needs --out, the folder to write: ${example}`);
-  const opened = await openBackbone({ path, config, size, weights, imageSize: call.options['image-size'] });
+  const labels = call.options.labels === undefined ? undefined : parseLabels(call.options.labels);
+  const imageSize = call.options['image-size'];
+  const opened = await openBackbone({ path, config, size, weights, imageSize, labels });
   const conversion = await planConversion(opened, to);
   const { spec, differences, files, bytes, tensors } = conversion;
   terminal.line(`${spec.size} from ${path}, in the layout ${opened.layout}`);

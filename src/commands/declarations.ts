@@ -40,6 +40,7 @@ export const convert = declare({
     ['exithead convert models/mnist-dit --to diffusers --out digits', 'a folder that diffusers load'],
     ['exithead convert DiT-XL-2-256/transformer --to official --out official', 'the other way'],
     ['exithead convert models/mnist-dit --to diffusers --dry-run', 'say what would not be equivalent'],
+    ['exithead convert models/mnist-dit --to official --labels 3,5,new --out threes', 'with other classes'],
   ],
   positional: {
     name: 'path',
@@ -52,6 +53,10 @@ export const convert = declare({
     size: { type: 'string', meaning: 'published size such as DiT-XL/2, if there is no config.json' },
     'image-size': { type: 'number', meaning: 'with --size: side of the input' },
     config: { type: 'string', meaning: 'config.json of the backbone, if it lies elsewhere' },
+    labels: {
+      type: 'string',
+      meaning: 'classes it shall know instead of its own, such as 207,0-9,mean,none,new, or unconditional',
+    },
     weights: {
       type: 'string',
       meaning: 'which weights of a .pt file',
