@@ -1,5 +1,6 @@
 // Which verb runs, and with which exit code does it end?
 import { Interrupted, messageOf, UserError } from '../errors.js';
+import { hearingDownloads, type DownloadListener } from '../hub/listener.js';
 import { findVerb, overviewHelp, parseCall, verbHelp } from './parse.js';
 import { terminal, type Output, type Terminal } from './terminal.js';
 import type { VerbEntry } from './verb.js';
@@ -53,7 +54,14 @@ async function run(
   const entry = findVerb(verbs, name === 'help' ? (rest[0] ?? '') : name);
   const verb = await entry.load();
   if (isHelp) return void print(await verbHelp(entry, verb, width));
-  shown.json(await verb.run(await parseCall(entry, verb, rest, signal), shown));
+  const call = await parseCall(entry, verb, rest, signal);
+  const listener: DownloadListener = {
+    signal,
+    progress: (label) => shown.progress(label),
+    say: (line) => shown.line(line),
+    warn: (line) => shown.warn(line),
+  };
+  shown.json(await hearingDownloads(listener, () => verb.run(call, shown)));
 }
 
 /** Failures of the machine that its user can mend. */

@@ -22,7 +22,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
       config.train,
       terminal,
     );
-  const run = await start();
+  const run = await start(config);
   terminal.line(`run ${run.path}`);
   const made = await pretrain(run, config, await workOf(config, call, terminal, 'pretrain'));
   terminal.line(`backbone in ${made.path}, fingerprint ${made.fingerprint.slice(0, 12)}`);

@@ -24,9 +24,11 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
       terminal,
     );
   const work = await workOf(config, call, terminal, 'train');
-  const run = await start();
+  // A branch on the hub may move on; the run stays with what it began with.
+  const pinned = { ...config, backbone: { ...config.backbone, path: backbone.source } };
+  const run = await start(pinned);
   terminal.line(`run ${run.path}`);
-  const heads = await trainHeads(run, config, backbone, work);
+  const heads = await trainHeads(run, pinned, backbone, work);
   terminal.line(`heads in ${heads}`);
   terminal.line(`next: exithead profile ${run.path}`);
   return { run: run.path, heads };

@@ -1,6 +1,7 @@
 // Which run does a training command work in, and what would it take?
 import { join } from 'node:path';
 import { loadConfig, type Loaded } from '../config/load.js';
+import type { ConfigOf } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { isFolder } from '../files/disk.js';
 import type { Rehearsal } from '../training/fit.js';
@@ -14,8 +15,8 @@ type Kind = 'pretrain' | 'train';
 
 export interface TrainingRun<K extends Kind> {
   readonly loaded: Loaded<K>;
-  /** Makes or finds the run folder. */
-  readonly start: () => Promise<Run>;
+  /** Makes or finds the run folder. @param config what a new run keeps as its config */
+  readonly start: (config: ConfigOf[K]) => Promise<Run>;
 }
 
 /** Reads what the user gave: a config, or the folder of a run to go on with. */
@@ -23,7 +24,7 @@ export async function trainingRun<K extends Kind>(kind: K, call: Call): Promise<
   const { config: path, set, resume, out } = call;
   if (path === undefined || !(await isFolder(path))) {
     const loaded = await loadConfig(path, { kind, set });
-    return { loaded, start: () => startRun(loaded, { root: out ?? 'runs', resume }) };
+    return { loaded, start: (config) => startRun({ ...loaded, config }, { root: out ?? 'runs', resume }) };
   }
   if (!resume)
     throw new UserError(`${path} is a folder. Add --resume to go on with that run, or give a config.`);

@@ -22,6 +22,7 @@ import { commit, gitHash, loopback, noise, refuse, sha256 } from './loopback.js'
 const hub = loopback();
 
 const wanted: Wanted = {
+  part: 'transformer',
   weights: ['model.safetensors', 'model.safetensors.index.json', 'model.bin'],
   beside: ['config.json'],
   partsOf: (path) =>
@@ -376,7 +377,7 @@ describe('a refusal', () => {
   it('says which folder of a pipeline is meant, and which weights there are', async () => {
     publish();
     expect(await refusal('hf://owner/model')).toMatch(
-      /is a pipeline of diffusers: add the folder of its backbone, hf:\/\/owner\/model@c0ffee\d+\/transformer\.$/,
+      /is a pipeline of diffusers: add the folder that is meant, hf:\/\/owner\/model@c0ffee\d+\/transformer\.$/,
     );
     hub().files.clear();
     hub().files.set('DiT-XL-2-256x256.pt', noise(200));
