@@ -2,6 +2,7 @@
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
+import { isHubAddress } from '../hub/address.js';
 import { readErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { readSchedule, type Schedule } from '../schedules/schedule.js';
 import type { Trained } from '../training/openTrained.js';
@@ -66,6 +67,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
     backbone: {
       spec: backbone.spec,
       source: fromFolder(out, backbone.source),
+      labels: backbone.labels,
       fingerprint: backbone.fingerprint,
       frozenPrecision: config.engine.frozenPrecision,
     },
@@ -82,7 +84,9 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
   return schedule;
 }
 
-/** A path as seen from a folder, so that both can be moved together; absolute ones stay. */
+/** A path as seen from a folder, so that both can be moved together; absolute ones and those on the hub stay. */
 function fromFolder(folder: string, path: string): string {
-  return isAbsolute(path) ? path : relative(resolve(folder), resolve(path)).split(sep).join('/');
+  return isAbsolute(path) || isHubAddress(path)
+    ? path
+    : relative(resolve(folder), resolve(path)).split(sep).join('/');
 }

@@ -6,6 +6,7 @@ import { readTensors } from '../checkpoints/stored.js';
 import { messageOf, UserError } from '../errors.js';
 import { requireSameBackbone } from '../exits/headsFile.js';
 import type { StoredModel } from '../exits/model.js';
+import { isHubAddress } from '../hub/address.js';
 import { readBundle, type Bundle } from './bundle.js';
 
 export interface OpenedBundle {
@@ -20,9 +21,9 @@ export interface OpenedBundle {
  */
 export async function openBundle(path: string, backbone?: BackboneSource): Promise<OpenedBundle> {
   const bundle = await readBundle(path);
-  const { spec, fingerprint } = bundle.backbone;
-  const source = backbone ?? { path: resolve(path, bundle.backbone.source), weights: 'auto' as const };
-  const opened = await openMeant({ ...source, spec }, fingerprint).catch((error: unknown) => {
+  const { spec, labels, fingerprint } = bundle.backbone;
+  const source = backbone ?? { path: placeOf(path, bundle.backbone.source), weights: 'auto' as const };
+  const opened = await openMeant({ ...source, labels, spec }, fingerprint).catch((error: unknown) => {
     if (backbone !== undefined || !(error instanceof UserError)) throw error;
     throw new UserError(
       `${path} names its backbone as ${bundle.backbone.source}, which cannot be opened: ${messageOf(error)} ` +
@@ -34,6 +35,11 @@ export async function openBundle(path: string, backbone?: BackboneSource): Promi
   // A runtime maps weights from one folder alone, that of the backbone.
   const heads = await readTensors(bundle.heads);
   return { bundle, model: { spec, backbone: opened.weights, plans: bundle.plans, heads } };
+}
+
+/** Seen from the bundle's folder, unless it is on the hub. */
+function placeOf(bundle: string, source: string): string {
+  return isHubAddress(source) ? source : resolve(bundle, source);
 }
 
 /** A .pt file may hold two sets of weights; the fingerprint tells which one is meant. */

@@ -1,27 +1,35 @@
 // Which backbone does a path hold? Finds its spec and its weights, and checks that they belong together.
-import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
 import { asInDiffusers } from '../backbones/ditDiffusers.js';
+import type { Labels } from '../backbones/labels.js';
 import type { Layout } from '../backbones/layout.js';
 import { recognise } from '../backbones/recognise.js';
 import { publishedSize, readSpec, withExitRule } from '../backbones/spec.js';
-import { isStored, type Weight, type Weights } from '../engine/tensors.js';
-import { messageOf, unreachable, UserError } from '../errors.js';
+import type { Weights } from '../engine/tensors.js';
+import { unreachable, UserError } from '../errors.js';
+import { isHubAddress } from '../hub/address.js';
 import { fingerprintOf } from './fingerprint.js';
 import { finiteCheck } from './finite.js';
 import { laidOut, nameIn } from './laidOut.js';
 import { parametersOf } from './parameters.js';
-import { openSafetensors } from './safetensors.js';
-import { indexEnding, openShards } from './shards.js';
-import { openTorch, type WeightsChoice } from './torch.js';
-import { readStart, torchFormat } from './torchArchive.js';
+import { beforeRelabelling, relabelled } from './relabelled.js';
+import type { WeightsChoice } from './torch.js';
+import {
+  atRealPaths,
+  configFile,
+  kindOf,
+  locatedModel,
+  openTensors,
+  readConfig,
+  weightsPath,
+} from './weightsFile.js';
 
 /** Where a backbone is: the section `backbone` of a config. */
 export interface BackboneSource {
   /**
    * A .safetensors, .pt or .pth file, the index of several .safetensors, or a folder with config.json and one of those
-   * under its usual name, as official code or diffusers write it.
+   * under its usual name, as official code or diffusers write it; or hf://owner/name[@revision][/file-or-folder].
    */
   readonly path: string;
   /** Which weights of a .pt file; files of one set of weights know only `auto`. */
@@ -34,7 +42,9 @@ export interface BackboneSource {
   readonly imageSize?: number | undefined;
   /** What leaving a U-ViT early keeps of its skips; unless given, what config.json says. */
   readonly exitRule?: ExitRule | undefined;
-  /** What it is, where that is known from elsewhere, as a bundle knows it; no config.json is read then. */
+  /** Classes it shall know instead of its own. */
+  readonly labels?: Labels | undefined;
+  /** What it is, labels included, where that is known from elsewhere, as a bundle knows it; no config.json is read then. */
   readonly spec?: BackboneSpec | undefined;
 }
 
@@ -52,25 +62,11 @@ export interface OpenedBackbone {
   readonly ownEmbedders: readonly number[];
   /** Of exactly these weights, see fingerprint.ts. */
   readonly fingerprint: string;
-  /** The path that was given. */
+  /** The path that was given; of a source on the hub, with its revision pinned to a commit. */
   readonly source: string;
+  /** The labels that were given, which these weights and this spec have. */
+  readonly labels: Labels | undefined;
 }
-
-export const configFile = 'config.json';
-export const weightsFile = 'model.safetensors';
-/** What diffusers call it. */
-export const diffusersFile = 'diffusion_pytorch_model.safetensors';
-/** In the order in which a folder is searched. */
-const weightsFiles = [
-  weightsFile,
-  `model${indexEnding}`,
-  diffusersFile,
-  `diffusion_pytorch_model${indexEnding}`,
-  'model.pt',
-  'nnet_ema.pth',
-  'diffusion_pytorch_model.bin',
-];
-const mostConfigBytes = 2 ** 20;
 
 /**
  * Opens a backbone: every parameter is there in its shape, and every number is finite. The file is read once, in
@@ -78,21 +74,26 @@ const mostConfigBytes = 2 ** 20;
  * @throws UserError saying what is missing or wrong, and what to give
  */
 export async function openBackbone(source: BackboneSource): Promise<OpenedBackbone> {
-  const file = await weightsPath(source.path);
+  const place = await locatedModel(source.path, 'transformer');
+  const file = await weightsPath(place.path, 'transformer');
   const described = await descriptionOf(source, file);
   const opened = await openTensors(file, source.weights);
   const { tensors, layout, ownEmbedders } = await laidOut(opened.tensors);
   const { spec: told, reason } = described ?? fromTensors(file, tensors);
   const found = source.spec === undefined ? withLayout(told, layout, ownEmbedders, source) : told;
-  const spec = source.exitRule === undefined ? found : withExitRule(found, source.exitRule);
+  const ruled = source.exitRule === undefined ? found : withExitRule(found, source.exitRule);
+  const { labels } = source;
+  const own = labels !== undefined && source.spec ? beforeRelabelling(ruled, tensors) : ruled;
   const named = (name: string): string => nameIn(layout, name);
-  const fitting = parametersOf(file, spec, tensors, opened.others, named);
-  const weights = await atRealPaths(fitting.weights);
+  const fitting = parametersOf(file, own, tensors, opened.others, named);
+  const parameters = await atRealPaths(fitting.weights);
+  const { spec, weights } =
+    labels === undefined ? { spec: own, weights: parameters } : await relabelled(own, parameters, labels);
   const finite = finiteCheck();
   const fingerprint = await fingerprintOf(weights, finite.see);
   finite.require(file);
   const { leftOut } = fitting;
-  return { spec, reason, weights, leftOut, layout, ownEmbedders, fingerprint, source: source.path };
+  return { spec, reason, weights, leftOut, layout, ownEmbedders, fingerprint, source: place.source, labels };
 }
 
 /** What a size leaves open and a config.json of diffusers does not say: what the layout of the file implies. */
@@ -105,30 +106,6 @@ function withLayout(
   if (layout === 'official' || spec.family !== 'dit') return spec;
   const own = size === undefined ? spec : asInDiffusers(spec);
   return { ...own, embedders: ownEmbedders.length > 0 ? 'per-block' : 'shared' };
-}
-
-async function weightsPath(path: string): Promise<string> {
-  const kind = await kindOf(path);
-  switch (kind) {
-    case 'file':
-      return path;
-    case 'folder':
-      for (const name of weightsFiles)
-        if ((await kindOf(join(path, name))) === 'file') return join(path, name);
-      throw new UserError(`${path} holds none of ${weightsFiles.join(', ')}. ${await folderHint(path)}`);
-    case 'other':
-    case 'nothing':
-      throw new UserError(
-        `${path} is ${kind === 'nothing' ? 'not there' : 'neither a file nor a folder'}. Give a .safetensors, .pt or .pth ` +
-          `file, or a folder with ${configFile} and ${weightsFile}.`,
-      );
-  }
-}
-
-async function folderHint(path: string): Promise<string> {
-  return (await kindOf(join(path, 'model_index.json'))) === 'file'
-    ? `It is a pipeline of diffusers: give ${join(path, 'transformer')}.`
-    : 'Give a folder that holds one, or the path of the weights themselves.';
 }
 
 type Described = Pick<OpenedBackbone, 'spec' | 'reason'>;
@@ -150,6 +127,10 @@ async function descriptionOf(
       spec: publishedSize(size, imageSize === undefined ? {} : { input_size: imageSize }),
       reason: `asked for as ${size}, and its tensors fit`,
     };
+  if (config !== undefined && isHubAddress(config))
+    throw new UserError(
+      `backbone: config is ${config}, expected a path. A config.json beside weights on the hub is found without it.`,
+    );
   const path = config ?? join(dirname(file), configFile);
   if (config === undefined && (await kindOf(path)) === 'nothing') return undefined;
   return { spec: readSpec(await readConfig(path), path), reason: `${path} says so, and its tensors fit` };
@@ -169,73 +150,4 @@ function fromTensors(file: string, tensors: Weights): Described {
     default:
       return unreachable(recognised);
   }
-}
-
-async function readConfig(path: string): Promise<unknown> {
-  try {
-    const entry = await stat(path);
-    if (!entry.isFile() || entry.size > mostConfigBytes)
-      throw new Error(`it is no file of at most ${mostConfigBytes} bytes`);
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new UserError(
-      `${path} cannot be read as JSON (${messageOf(error)}). Give the config.json of the backbone.`,
-    );
-  }
-}
-
-interface Opened {
-  readonly tensors: Weights;
-  readonly others: Readonly<Record<string, string>>;
-}
-
-/** The content decides what a file is; its name only where the content is neither. */
-async function openTensors(file: string, choice: WeightsChoice): Promise<Opened> {
-  if (file.endsWith('.index.json')) return oneSet(file, choice, await openShards(file));
-  const start = await readStart(file);
-  const isSafetensors = start[8] === '{'.charCodeAt(0);
-  if (!isSafetensors && (torchFormat(start) !== undefined || /\.(pt|pth)$/i.test(file)))
-    return openTorch(file, choice);
-  if (!isSafetensors && !/\.safetensors$/i.test(file))
-    throw new UserError(
-      `${file} holds no weights: expected a .safetensors file, or a .pt or .pth file of PyTorch. Give one of those.`,
-    );
-  return oneSet(file, choice, await openSafetensors(file));
-}
-
-function oneSet(file: string, choice: WeightsChoice, opened: Opened): Opened {
-  if (choice !== 'auto')
-    throw new UserError(
-      `${file} holds one set of weights, so there is no ${choice} to choose. Set weights to auto.`,
-    );
-  return opened;
-}
-
-/** onnxruntime refuses to map weights through a link that leads out of its folder, as those of download caches do. */
-async function atRealPaths(weights: Weights): Promise<Weights> {
-  const real = new Map<string, string>();
-  const entries: (readonly [string, Weight])[] = [];
-  for (const [name, weight] of Object.entries(weights)) {
-    if (!isStored(weight)) {
-      entries.push([name, weight]);
-      continue;
-    }
-    const path = real.get(weight.path) ?? (await realpath(weight.path));
-    real.set(weight.path, path);
-    entries.push([name, { ...weight, path }]);
-  }
-  const folders = [...new Set([...real.values()].map((path) => dirname(path)))];
-  if (folders.length > 1)
-    throw new UserError(
-      `the weights lie in several folders behind links (${folders.join(', ')}), but can be mapped from one alone. ` +
-        'Put the files themselves into one folder.',
-    );
-  return Object.fromEntries(entries);
-}
-
-async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | 'nothing'> {
-  const entry = await stat(path).catch(() => undefined);
-  if (!entry) return 'nothing';
-  if (entry.isFile()) return 'file';
-  return entry.isDirectory() ? 'folder' : 'other';
 }
