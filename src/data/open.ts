@@ -7,6 +7,8 @@ import { openPrompts } from './openPrompts.js';
 import { mnistFiles, openIdxDataset, type MnistSplit } from './idxDataset.js';
 import { openLatents } from './latents.js';
 import { latentsIndexPath, readLatentsIndex } from './latentsIndex.js';
+import { listImages, readClassNames } from './imageFolder.js';
+import { openImages } from './images.js';
 
 /**
  * Opens the training or the held-out examples of a config. An unconditional backbone asks for no label: all are 0.
@@ -17,7 +19,7 @@ export async function openData(
   split: MnistSplit,
   spec: BackboneSpec,
 ): Promise<Dataset> {
-  const dataset = await openSplit(data, split);
+  const dataset = await openSplit(data, split, spec);
   const { channels, imageSize, classes } = dataset;
   const shown = (c: number, size: number): string => `${c} x ${size} x ${size}`;
   if (channels !== spec.channels || imageSize !== spec.imageSize)
@@ -43,17 +45,37 @@ function tooMany({ conditioning }: BackboneSpec, count: number): string {
   }
 }
 
-function openSplit(data: TrainConfig['data'], split: MnistSplit): Promise<Dataset> {
+function openSplit(data: TrainConfig['data'], split: MnistSplit, spec: BackboneSpec): Promise<Dataset> {
   switch (data.kind) {
     case 'mnist':
       return openIdxDataset(mnistFiles(split), `MNIST (${split})`);
     case 'idx':
       return openIdxDataset(data[split], data[split].images);
+    case 'images':
+      return openImagesSplit(data, split, spec);
     case 'latents':
       return openLatentsSplit(data, split);
     default:
       return unreachable(data);
   }
+}
+
+/** Held-out images have the labels of training, and are never mirrored. */
+async function openImagesSplit(
+  data: Extract<TrainConfig['data'], { kind: 'images' }>,
+  split: MnistSplit,
+  { channels, imageSize, size }: BackboneSpec,
+): Promise<Dataset> {
+  if (channels !== 1 && channels !== 3)
+    throw new UserError(
+      `${data[split]}: images have 1 or 3 channels, but ${size} takes ${channels}. Encode them into latents ` +
+        '(exithead encode), and set data.kind to latents.',
+    );
+  const named = data.classes === undefined ? undefined : await readClassNames(data.classes);
+  const train = await listImages(data.train, named);
+  const folder = split === 'train' ? train : await listImages(data.test, train.classNames);
+  const { flip, skipBroken } = data;
+  return openImages(folder, { size: imageSize, channels, skipBroken, flip: flip && split === 'train' });
 }
 
 /** Training latents may be those of mirrored images; held-out ones never are. */
