@@ -1,5 +1,6 @@
 // Exits ready to sample, each stopping at its block.
 import type { CompiledStep, CompileOptions, Engine, Feeds } from '../engine/engine.js';
+import { sizeOf } from '../engine/tensors.js';
 import { outline } from '../trace/trace.js';
 import { exitStep, queryInputs, type Model } from './model.js';
 import { guidanceInputs, promptsOf, type Prompts } from './prompts.js';
@@ -21,6 +22,12 @@ export interface Denoiser {
   warmUp(count: number): Promise<void>;
   dispose(): Promise<void>;
 }
+
+/**
+ * Exits that are compiled whole run a few percent faster than one pass that is cut, but where an engine does not share
+ * weights each holds a copy of the blocks before it. From here on that is not worth it.
+ */
+const mostCopied = 64 * 2 ** 20;
 
 /** A compiled step, and what it takes. */
 interface Opened {
@@ -49,9 +56,8 @@ export async function openDenoiser(
   prompts: Prompts = promptsOf(model.spec),
 ): Promise<Denoiser> {
   const used = [...new Set(exits)].toSorted((a, b) => a - b);
-  const stops = engine.sharesWeights
-    ? await wholeStops(engine, model, used, isGuided)
-    : await cutStops(engine, model, used, isGuided);
+  const isCut = !engine.sharesWeights && copiedBytes(model, used) > mostCopied;
+  const stops = await (isCut ? cutStops : wholeStops)(engine, model, used, isGuided);
   const queryFeeds = async ({ x, t, y, guidance }: Request): Promise<Feeds> => ({
     ...{ x, t: new Float32Array(y.length).fill(t) },
     ...(await prompts.feeds(y)),
@@ -135,6 +141,13 @@ async function cutStops(
     from = exit;
   }
   return stops;
+}
+
+/** What whole exits would hold beyond the weights themselves, in single precision, to about a block. */
+function copiedBytes({ spec, backbone }: Model, exits: readonly number[]): number {
+  const parameters = Object.values(backbone).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const uses = exits.reduce((sum, exit) => sum + exit / spec.depth, 0);
+  return 4 * parameters * Math.max(0, uses - 1);
 }
 
 function inputsOf({ spec }: Model, isGuided: boolean): CompileOptions['batch'] {
