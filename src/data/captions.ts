@@ -29,7 +29,7 @@ const indexSchema = z
       .max(200)
       .describe('text encoder that made the embeddings, such as google/t5-v1_1-xxl'),
     channels: z.int().min(1).max(65536).describe('numbers per embedded token'),
-    tokens: z.int().min(1).max(4096).describe('tokens of the longest caption, padding included'),
+    tokens: z.int().min(1).max(4096).describe('tokens of the longest caption of all files'),
     count: z.int().min(1).max(1_000_000_000).describe('number of captions, without the null caption'),
     shards: z
       .array(z.object({ file: shardFile, count: z.int().min(1).max(1_000_000) }))
