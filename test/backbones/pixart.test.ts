@@ -118,6 +118,31 @@ describe('the recorded PixArt', () => {
   });
 });
 
+describe('the recorded PixArt for large images', () => {
+  it('embeds their size, and computes every exit eagerly and compiled', async () => {
+    const tiny = tinyPixart('pixart-large');
+    const { spec, weights, io } = tiny;
+    const recorded = (name: string): ArrayLike<number> => pick(io, name).data;
+    expect(spec).toMatchObject({ interpolation: 2, sizeConditions: true });
+    expect(positions(spec, spec.interpolation)).toBeAllClose(recorded('pos_embed'), 1e-6);
+    tf.tidy(() => {
+      const { condition, shared } = pixart.bind(spec, uploadAll(weights)).embed(recordedQuery(tiny));
+      expect(condition.dataSync()).toBeAllClose(recorded('embedded_timestep'), tolerance);
+      expect(shared?.adaptive.dataSync()).toBeAllClose(recorded('adaln_single'), tolerance);
+    });
+    for (const engine of [eager, onnx])
+      for (const k of [1, 2]) {
+        const step = exitStep({ spec: { ...spec, depth: k }, plans: [] }, k, false);
+        const compiled = await engine.compile(step, {
+          ...{ state: {}, batch: queryInputs(spec), frozen: weights },
+        });
+        const { prediction } = await compiled(recordedFeeds(tiny));
+        expect(prediction?.data).toBeAllClose(recorded(`exit_out_${k}`), tolerance);
+        await compiled.dispose();
+      }
+  });
+});
+
 const small = pixartSpec({
   ...{
     num_layers: 2,
