@@ -37,7 +37,7 @@ export default async function run(call: EngineCall, terminal: Terminal): Promise
     case 'check':
       return check(call, terminal);
     case 'remove':
-      return remove(kindOf(call), terminal);
+      return remove(kindOf(call), call, terminal);
     default:
       throw new Error(`exithead engine: nothing does ${task}`);
   }
@@ -145,9 +145,9 @@ async function check({ operand, options, signal }: EngineCall, terminal: Termina
   return { kind, device, reason, against, tolerance, cases, speeds };
 }
 
-async function remove(kind: InstallKind, terminal: Terminal): Promise<Result> {
+async function remove(kind: InstallKind, { signal }: EngineCall, terminal: Terminal): Promise<Result> {
   const folder = engineFolder(kind);
-  const wasThere = await removeEngine(folder);
+  const wasThere = await removeEngine(folder, { signal, say: (line) => terminal.line(line) });
   terminal.line(wasThere ? `${kind} is removed: ${folder}` : `${kind} is not installed; nothing to remove`);
   return { kind, folder, wasThere };
 }

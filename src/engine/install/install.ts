@@ -4,6 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Interrupted, UserError } from '../../errors.js';
 import { isCode, isFolder, makeFolder } from '../../files/disk.js';
+import { withLock } from '../../files/lock.js';
 import { megabytes } from '../../files/room.js';
 import { writeFileAtomic } from '../../files/write.js';
 import { buildAddon } from './addon.js';
@@ -79,15 +80,35 @@ export async function planInstall(
 }
 
 /**
- * Installs what is not there yet. Stopped at any time, it goes on where it was when it is called again.
+ * Installs what is not there yet. Stopped at any time, it goes on where it was when it is called again. While another
+ * process installs or removes the same engine, it waits.
  * @throws UserError where a tool, room or a wheel is missing, or a file is not the pinned one
  * @throws Interrupted if `signal` aborts
  */
 export async function install(options: InstallOptions): Promise<InstallPlan> {
-  const { kind, machine = thisMachine(), signal, say } = options;
+  const { kind, signal, say } = options;
   const plan = await planInstall(options);
+  if (await isWhole(plan)) return plan;
+  const onWait = (holder: string): void =>
+    say(`${kind} is being installed or removed by ${holder}; waiting for it`);
+  return withLock(lockOf(plan.folder), { signal, onWait }, () => installAlone(options));
+}
+
+async function isWhole({ steps, folder }: InstallPlan): Promise<boolean> {
+  return steps.length === 0 && (await installed(folder)) !== undefined;
+}
+
+/** Beside the folder, which a removal takes away. */
+function lockOf(folder: string): string {
+  return `${folder}.lock`;
+}
+
+async function installAlone(options: InstallOptions): Promise<InstallPlan> {
+  const { kind, machine = thisMachine(), signal, say } = options;
+  // Another process may just have done all or part of it.
+  const plan = await planInstall(options);
+  if (await isWhole(plan)) return plan;
   const { folder } = plan;
-  if (plan.steps.length === 0 && (await installed(folder))) return plan;
   const pins = options.pins ?? pinsFor(kind, machine);
   const [{ name: source }] = pins.packages;
   const tools = await findTools({ bytes: plan.neededBytes, folder, platform: machine.platform });
@@ -154,13 +175,25 @@ export async function installed(folder: string): Promise<Installed | undefined> 
   }
 }
 
-/** Removes an engine, or what there is of it. @returns whether anything was there */
-export async function removeEngine(folder: string): Promise<boolean> {
+/**
+ * Removes an engine, or what there is of it. While another process installs it, it waits.
+ * @returns whether anything was there
+ * @throws Interrupted if `signal` aborts while it waits
+ */
+export async function removeEngine(
+  folder: string,
+  { signal, say }: Pick<InstallOptions, 'signal' | 'say'>,
+): Promise<boolean> {
   if (!(await isFolder(folder))) return false;
-  // First what says that it is whole: a removal that is stopped leaves no engine.
-  await rm(join(folder, installedName), { force: true });
-  await rm(folder, { recursive: true });
-  return true;
+  const onWait = (holder: string): void =>
+    say(`${folder} is being installed or removed by ${holder}; waiting for it`);
+  return withLock(lockOf(folder), { signal, onWait }, async () => {
+    if (!(await isFolder(folder))) return false;
+    // First what says that it is whole: a removal that is stopped leaves no engine.
+    await rm(join(folder, installedName), { force: true });
+    await rm(folder, { recursive: true });
+    return true;
+  });
 }
 
 function goOn(kind: InstallKind): string {

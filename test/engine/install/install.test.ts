@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { Interrupted, UserError } from '../../../src/errors.js';
 import { installed, planInstall, removeEngine } from '../../../src/engine/install/install.js';
@@ -12,6 +13,7 @@ const pipCalls = (): string[] =>
   bench()
     .calls()
     .filter((call) => call.startsWith('pip '));
+const unheard = { signal: new AbortController().signal, say: (): void => undefined };
 const refusal = async (work: Promise<unknown>): Promise<string> => {
   const error: unknown = await work.then(
     () => undefined,
@@ -229,17 +231,57 @@ describe('an installation that cannot be', () => {
   });
 });
 
+describe('two installations at once', () => {
+  it('follow each other, and the second finds all done', async () => {
+    const [first, second] = await Promise.all([bench().install(), bench().install()]);
+    const [done, waited] = first.steps.length > 0 ? [first, second] : [second, first];
+    expect(done.said).not.toContainEqual(expect.stringContaining('waiting'));
+    expect(waited.said).toEqual([
+      `native is being installed or removed by process ${process.pid}; waiting for it`,
+    ]);
+    expect(waited.steps).toEqual([]);
+    expect(await installed(bench().folder)).toBeDefined();
+    expect(pipCalls()).toHaveLength(bench().pins.wheels.length);
+    expect(existsSync(`${bench().folder}.lock`)).toBe(false);
+  });
+
+  it('do not wait for one that was killed', async () => {
+    const { folder } = bench();
+    const gone = spawn(process.execPath, ['-e', '']);
+    await new Promise((resolve) => gone.on('close', resolve));
+    mkdirSync(dirname(folder), { recursive: true });
+    writeFileSync(`${folder}.lock`, JSON.stringify({ pid: gone.pid, host: hostname(), id: 'left behind' }));
+    const { said } = await bench().install();
+    expect(said).not.toContainEqual(expect.stringContaining('waiting'));
+    expect(await installed(folder)).toBeDefined();
+  });
+
+  it('keep a removal waiting', async () => {
+    const { folder } = bench();
+    const said: string[] = [];
+    const installing = bench().install();
+    await until(() => existsSync(join(folder, 'downloads')));
+    const removed = removeEngine(folder, { ...unheard, say: (line) => said.push(line) });
+    expect((await installing).steps.length).toBeGreaterThan(0);
+    expect(await removed).toBe(true);
+    expect(said).toEqual([
+      expect.stringMatching(/is being installed or removed by process \d+; waiting for it$/),
+    ]);
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
 describe('a removal', () => {
   it('leaves nothing, whole or not', async () => {
     const { folder } = bench();
-    expect(await removeEngine(folder)).toBe(false);
+    expect(await removeEngine(folder, unheard)).toBe(false);
     bench().faults['FAKE_NPM'] = 'fail';
     await refusal(bench().install());
-    expect(await removeEngine(folder)).toBe(true);
+    expect(await removeEngine(folder, unheard)).toBe(true);
     expect(existsSync(folder)).toBe(false);
     delete bench().faults['FAKE_NPM'];
     await bench().install();
-    expect(await removeEngine(folder)).toBe(true);
+    expect(await removeEngine(folder, unheard)).toBe(true);
     expect(await installed(folder)).toBeUndefined();
   });
 });
