@@ -108,6 +108,7 @@ function describe({ backbone, diffusion, plans, schedule }: BundleContents): Bun
       labels,
       fingerprint,
       spec: Object.fromEntries(options),
+      conditioning: spec.conditioning,
       frozenPrecision,
     },
     diffusion,
@@ -135,6 +136,7 @@ function requireTogether(
   const rules: readonly (readonly [string, unknown, unknown])[] = [
     ['the backbone that the schedule is for', schedule.backbone, backbone.fingerprint],
     ['the heads that the schedule is for', schedule.heads, description.headsFingerprint],
+    ['what the backbone is told', description.backbone.conditioning ?? 'classes', spec.conditioning],
     ['the diffusion steps of the schedule', schedule.steps, diffusion.steps],
     ['the diffusion steps of the backbone', spec.timeSteps, diffusion.steps],
     ['the exits of the schedule', named(schedule.available), named(listed)],

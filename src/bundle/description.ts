@@ -56,6 +56,12 @@ const descriptionSchema = z
       spec: z
         .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
         .describe('options of the official model class, as in config.json'),
+      conditioning: z
+        .enum(['classes', 'captions'] as const satisfies readonly BackboneSpec['conditioning'][])
+        .optional()
+        .describe(
+          'what it is told: class labels, or captions as a text encoder embeds them (caption_channels and caption_tokens in spec); classes unless given',
+        ),
       frozenPrecision: z
         .enum(frozenPrecisions)
         .optional()

@@ -17,19 +17,23 @@ export function bundleReadme(bundle: BundleDescription, schedule: Schedule): str
     backbone.frozenPrecision === 'int8'
       ? '\n- Precision: the heads were trained on a backbone whose blocks multiply in 8 bits, and correct what that gets wrong'
       : '';
+  const isTold = backbone.conditioning === 'captions';
+  const captions = isTold
+    ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
+    : '';
   return `# Exit heads for ${plain(backbone.size)}
 
 Made by exithead. With this folder ${plain(backbone.size)} samples faster: where a few blocks are enough it leaves after
 them, through a small trained head; where all are needed it runs them all. The time decides. The backbone's own
 weights are not here and are not changed.
 
-- Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}
+- Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}${captions}
 - Expected compute: ${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast, counted in multiply-adds
 - Expected error: a summed excess of ${predicted.excess.toPrecision(3)} (standard error at most ${predicted.excessStandardError.toPrecision(2)}) over ${timesteps.length} steps
 
 ## Sample
 
-    exithead sample . -n 16 --solver ddim --steps ${timesteps.length}
+    exithead sample . -n 16 --solver ddim --steps ${timesteps.length}${isTold ? ' --captions CAPTIONS' : ''}
 
 ## Which exit runs when
 

@@ -12,6 +12,8 @@ describe('the JSON schemas', () => {
       'exithead-error-table-1',
       'exithead-schedule-1',
       'exithead-bundle-1',
+      'exithead-captions-1',
+      'exithead-latents-1',
     ]);
   });
   it.each(Object.entries(jsonSchemas()))(
