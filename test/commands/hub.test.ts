@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { openBackbone } from '../../src/checkpoints/backbone.js';
+import { writeSafetensors } from '../../src/checkpoints/safetensors.js';
+import { isStored } from '../../src/engine/tensors.js';
 import { fixturePath } from '../fixtures.js';
 import { commit, loopback, noise } from '../hub/loopback.js';
+import { tinyWeights } from '../tiny-dit.js';
 import { exithead, refusalOf, told, workshop } from '../workshop.js';
 
 const hub = loopback();
@@ -73,6 +77,32 @@ describe('a backbone on the hub', () => {
     expect(out).toMatch(new RegExp(`^fetching \\d MB of hf://owner/model@${commit}/dit into .*hub\n`));
     const again = await exithead(['inspect', 'hf://owner/model/dit']);
     expect(again.out).not.toContain('fetching');
+  });
+
+  it('of several files is read where they lie in the cache', async () => {
+    const [folder, weight_map] = [at('sharded'), {} as Record<string, string>];
+    mkdirSync(folder);
+    for (const part of [1, 2]) {
+      const file = `model-0000${part}-of-00002.safetensors`;
+      const own = Object.entries(tinyWeights).filter((_, i) => i % 2 === part - 1);
+      await writeSafetensors(join(folder, file), Object.fromEntries(own));
+      for (const [name] of own) weight_map[name] = file;
+    }
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map }));
+    copyFileSync(fixturePath('dit/config.json'), join(folder, 'config.json'));
+    publish(folder, 'sharded');
+    const { weights, fingerprint } = await openBackbone({
+      path: 'hf://owner/model/sharded',
+      weights: 'auto',
+    });
+    const whole = await openBackbone({ path: fixturePath('dit'), weights: 'auto' });
+    expect(fingerprint).toBe(whole.fingerprint);
+    const folders = Object.values(weights).flatMap((weight) =>
+      isStored(weight) ? [dirname(weight.path)] : [],
+    );
+    expect(new Set(folders)).toEqual(
+      new Set([realpathSync(join(hub().cache, 'models--owner--model', 'blobs'))]),
+    );
   });
 
   it('is refused with exit code 2 where it is not there, or no weights', async () => {

@@ -128,8 +128,15 @@ function answerApi(hub: Loopback, contentAt: string, url: URL, response: ServerR
   }
   const bytes = hub.files.get(inner);
   if (!bytes) return refuse(response, 404, 'EntryNotFound', 'Entry not found');
-  if (bytes.length < 100) return void response.end(bytes);
-  response.writeHead(302, { location: `${contentAt}/${encodeURIComponent(inner)}?signed=1` }).end();
+  response.setHeader('x-repo-commit', commit);
+  if (bytes.length < 100) {
+    response.writeHead(200, { etag: `"${gitHash(bytes)}"`, 'content-length': bytes.length });
+    return void response.end(bytes);
+  }
+  const linked = { 'x-linked-etag': `"${sha256(bytes)}"`, 'x-linked-size': bytes.length };
+  response
+    .writeHead(302, { ...linked, location: `${contentAt}/${encodeURIComponent(inner)}?signed=1` })
+    .end();
 }
 
 function entriesIn(hub: Loopback, folder: string): object[] {
