@@ -1,5 +1,5 @@
 // Does an engine compute what the onnx engine does? A training step of heads and a sampling step of a tiny DiT.
-import { expect } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { multiHeadAttention } from '../../src/backbones/attention.js';
 import type { Engine, InputSpec, Step } from '../../src/engine/engine.js';
@@ -25,6 +25,32 @@ import {
   type Training,
 } from '../training/tiny.js';
 
+/** Declares the tests that every engine passes. @param engine asked when they run */
+export function computesLikeOnnx(engine: () => Engine): void {
+  it('trains heads as onnx does', async () => {
+    await expectTrainingLikeOnnx(engine(), 5e-6);
+  });
+
+  it('trains the same twice, bit for bit', async () => {
+    await expectTrainingTwiceAlike(engine());
+  });
+
+  it('samples as onnx does', async () => {
+    await expectSamplingLikeOnnx(engine(), 2e-5);
+  });
+
+  it('attends over many tokens as onnx does', async () => {
+    await expectAttentionLikeOnnx(engine());
+  });
+
+  it.each(cases.map((one) => [one.kernel, one] as const))(
+    'computes %s and its gradient as onnx does',
+    async (_, one) => {
+      await expectCaseLikeOnnx(engine(), one);
+    },
+  );
+}
+
 const plans: readonly HeadPlan[] = [
   { kind: 'linear', exit: 1 },
   { kind: 'adapter', exit: 2, bottleneck: 8 },
@@ -48,7 +74,7 @@ export async function expectTrainingLikeOnnx(engine: Engine, tolerance: number):
 }
 
 /** Two steps of training from the same start twice: the same bits. */
-export async function expectTrainingTwiceAlike(engine: Engine): Promise<void> {
+async function expectTrainingTwiceAlike(engine: Engine): Promise<void> {
   const kinds = plans.slice(0, 2);
   const training: Training = {
     step: headsStep(spec, kinds, { distillation: 0.7, exitWeights: [0.5, 1] }, steady),
@@ -101,7 +127,7 @@ export async function besideOnnx(
 }
 
 /** Attention of 49 tokens, more than some operators handle in one piece. */
-export async function expectAttentionLikeOnnx(engine: Engine): Promise<void> {
+async function expectAttentionLikeOnnx(engine: Engine): Promise<void> {
   const step: Step = (_state, { x }) => {
     if (!x) throw new Error('attention has an input');
     const [q, k, v] = tf.split<tf.Tensor3D>(x, 3, 2);
@@ -113,11 +139,8 @@ export async function expectAttentionLikeOnnx(engine: Engine): Promise<void> {
   expect(actual['y']?.data).toBeAllClose([...(expected['y']?.data ?? [])], 3e-6);
 }
 
-/** The cases of the tracing backend, by the kernel that each uses. */
-export const kernelCases = cases.map((one) => [one.kernel, one] as const);
-
 /** A kernel's value and gradient. */
-export async function expectCaseLikeOnnx(engine: Engine, one: Case): Promise<void> {
+async function expectCaseLikeOnnx(engine: Engine, one: Case): Promise<void> {
   const [actual, expected] = await besideOnnx(engine, stepOf(one), feedsOf(one, 5), one.inputs);
   for (const [name, { shape, data }] of Object.entries(expected)) {
     expect(actual[name]?.shape).toEqual(shape);

@@ -6,14 +6,7 @@ import { providerRefusal } from '../../src/engine/providers.js';
 import { tf } from '../../src/engine/tf.js';
 import { messageOf, UserError } from '../../src/errors.js';
 import { onnx } from '../training/tiny.js';
-import {
-  expectAttentionLikeOnnx,
-  expectCaseLikeOnnx,
-  expectSamplingLikeOnnx,
-  expectTrainingLikeOnnx,
-  expectTrainingTwiceAlike,
-  kernelCases,
-} from './likeOnnx.js';
+import { computesLikeOnnx, expectSamplingLikeOnnx } from './likeOnnx.js';
 import { describeOnProvider } from './present.js';
 
 /** The engine, with results that are made something else. */
@@ -125,23 +118,5 @@ await describeOnProvider('webgpu', "onnxruntime's provider webgpu", () => {
     expect(ratio?.data).toBeAllClose([1], 1e-6);
   });
 
-  it('trains heads as the CPU does', async () => {
-    await expectTrainingLikeOnnx(engine, 5e-6);
-  });
-
-  it('trains the same twice, bit for bit', async () => {
-    await expectTrainingTwiceAlike(engine);
-  });
-
-  it('samples as the CPU does', async () => {
-    await expectSamplingLikeOnnx(engine, 2e-5);
-  });
-
-  it('attends over many tokens as the CPU does', async () => {
-    await expectAttentionLikeOnnx(engine);
-  });
-
-  it.each(kernelCases)('computes %s and its gradient as the CPU does', async (_, one) => {
-    await expectCaseLikeOnnx(engine, one);
-  });
+  computesLikeOnnx(() => engine);
 });

@@ -5,15 +5,7 @@ import { engines } from '../../src/engine/engines.js';
 import { autoChoice, pickEngine } from '../../src/engine/pick.js';
 import { tf } from '../../src/engine/tf.js';
 import { stream } from '../../src/random.js';
-import {
-  besideOnnx,
-  expectAttentionLikeOnnx,
-  expectCaseLikeOnnx,
-  expectSamplingLikeOnnx,
-  expectTrainingLikeOnnx,
-  expectTrainingTwiceAlike,
-  kernelCases,
-} from './likeOnnx.js';
+import { besideOnnx, computesLikeOnnx, expectSamplingLikeOnnx, expectTrainingLikeOnnx } from './likeOnnx.js';
 import { describeOn } from './present.js';
 
 /** A program that computes something on the device and leaves it open. */
@@ -31,17 +23,7 @@ await describeOn('webgpu', 'the engine webgpu', () => {
     engine = await pickEngine({ kind: 'webgpu', threads: 0 });
   });
 
-  it('trains heads as onnx does', async () => {
-    await expectTrainingLikeOnnx(engine, 5e-6);
-  });
-
-  it('samples as onnx does', async () => {
-    await expectSamplingLikeOnnx(engine, 2e-5);
-  });
-
-  it('trains the same twice, bit for bit', async () => {
-    await expectTrainingTwiceAlike(engine);
-  });
+  computesLikeOnnx(() => engine);
 
   it('is not what auto takes where its adapter is software', async () => {
     const found = await engines.webgpu.probe();
@@ -52,14 +34,6 @@ await describeOn('webgpu', 'the engine webgpu', () => {
   it('names its device, and leaves the process without a navigator that has a GPU', () => {
     expect(engine.device).toMatch(/\S/);
     expect((globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu).toBeUndefined();
-  });
-
-  it('attends over many tokens as onnx does', async () => {
-    await expectAttentionLikeOnnx(engine);
-  });
-
-  it.each(kernelCases)('computes %s and its gradient as onnx does', async (_, one) => {
-    await expectCaseLikeOnnx(engine, one);
   });
 
   describe("kernels that take the place of the backend's", () => {
