@@ -43,7 +43,7 @@ export function showRehearsal(
   { batch, steps }: { readonly batch: number; readonly steps: number },
   terminal: Terminal,
 ): Readonly<Record<string, unknown>> {
-  const { trainable, macs, secondsPerStep } = rehearsal;
+  const { trainable, macs, secondsPerStep, peakBytes } = rehearsal;
   const seconds = secondsPerStep * rehearsal.steps;
   terminal.line(`weights to train   ${trainable.toLocaleString('en')}`);
   terminal.line(`steps              ${rehearsal.steps === 0 ? 0 : steps} of ${batch} images`);
@@ -51,6 +51,7 @@ export function showRehearsal(
   terminal.line(
     `time               about ${duration(seconds * 1000)} (${secondsPerStep.toFixed(2)} s a step, measured now)`,
   );
+  terminal.line(`memory             ${(peakBytes / 1e9).toPrecision(2)} GB at most (measured now)`);
   terminal.line('Nothing was written.');
   return { dryRun: true, ...rehearsal, seconds };
 }

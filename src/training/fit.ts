@@ -90,6 +90,8 @@ export interface Rehearsal {
   /** Measured on two steps after two warm-up steps. */
   readonly secondsPerStep: number;
   readonly steps: number;
+  /** The most memory that this process has held, pages of mapped weights among it; that of a GPU does not count. */
+  readonly peakBytes: number;
 }
 
 /** Runs four steps on the real data and throws their result away. */
@@ -106,10 +108,16 @@ export async function rehearse(subject: Subject): Promise<Rehearsal> {
       macs: step.macs,
       secondsPerStep: (performance.now() - begun) / 2000,
       steps: config.train.steps,
+      peakBytes: peakBytes(),
     };
   } finally {
     await step.dispose();
   }
+}
+
+/** Node.js gives it in units of 1024 bytes. */
+export function peakBytes(): number {
+  return 1024 * process.resourceUsage().maxRSS;
 }
 
 function compileStep(

@@ -12,7 +12,7 @@ import { UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
 import { weightsIn } from '../exits/precision.js';
-import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
+import { fit, peakBytes, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
 import { headsStep, type HeadsLoss } from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
@@ -114,6 +114,6 @@ export async function rehearseHeads(
   engine: Engine,
 ): Promise<Rehearsal> {
   const { plans: _, ...subject } = await parts(config, backbone);
-  const nothing = { trainable: 0, macs: 0, secondsPerStep: 0, steps: 0 };
+  const nothing = { trainable: 0, macs: 0, secondsPerStep: 0, steps: 0, peakBytes: peakBytes() };
   return Object.keys(subject.weights).length === 0 ? nothing : rehearse({ ...subject, config, engine });
 }
