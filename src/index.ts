@@ -43,6 +43,8 @@ export type {
   BackboneSpec,
   DitSpec,
   ExitRule,
+  PixartSpec,
+  Prompt,
   Query,
   State,
   TimeAxis,
@@ -51,6 +53,7 @@ export type {
 export { exitsForHeads, families, familyOf } from './backbones/families.js';
 export {
   ditSpec,
+  pixartSpec,
   publishedNames,
   publishedSize,
   readSpec,
@@ -67,6 +70,7 @@ export { exitMacs, exitsOf, exitStep, type Model, type StoredModel } from './exi
 export { modelIn, quantise, weightsIn } from './exits/precision.js';
 export { features, runAll, runHeads, runTo, type ExitPrediction, type Heads } from './exits/run.js';
 export { openDenoiser, type Denoiser } from './exits/denoiser.js';
+export { promptsOf, type CaptionBatch, type Captions, type Prompts } from './exits/prompts.js';
 
 export {
   diffusion,
@@ -89,6 +93,9 @@ export { listImages, readClassNames, type ImageFolder } from './data/imageFolder
 export { openImages, type ImagesOptions } from './data/images.js';
 export { readImage } from './data/imageFile.js';
 export { batches, examples } from './data/batches.js';
+export { openCaptions } from './data/captions.js';
+export { openPrompts } from './data/openPrompts.js';
+export { writeCaptions, type CaptionStoreOptions, type EmbeddedCaptions } from './data/writeCaptions.js';
 
 export { pretrain } from './training/pretrain.js';
 export { trainHeads } from './training/trainHeads.js';

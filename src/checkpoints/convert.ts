@@ -104,9 +104,7 @@ function asOfficial(spec: DitSpec): DitSpec {
 
 function requireDit(spec: BackboneSpec, source: string): asserts spec is DitSpec {
   if (spec.family !== 'dit')
-    throw new UserError(
-      `${source} is ${spec.size}, which has one layout, that of its official code. Only a DiT has another.`,
-    );
+    throw new UserError(`${source} is ${spec.size}, which has one layout. Only a DiT has another.`);
 }
 
 function isIn({ spec, layout, labels }: OpenedBackbone, to: Layout): boolean {

@@ -5,6 +5,7 @@ import { quantise, weightsIn } from '../../src/exits/precision.js';
 import { stream } from '../../src/random.js';
 import { fixturePath, pick } from '../fixtures.js';
 import { tinyWeights } from '../tiny-dit.js';
+import { tinyPixart } from '../tiny-pixart.js';
 
 describe('a weight in 8 bits', () => {
   it('is off by at most half a level of its own output channel', () => {
@@ -39,6 +40,17 @@ describe('weights in a precision', () => {
     expect(names.every((name) => name.startsWith('blocks.'))).toBe(true);
     for (const [name, weight] of Object.entries(rounded))
       if (!isQuantised(weight)) expect(weight).toBe(tinyWeights[name]);
+  });
+  it('are rounded in both attentions and the MLP of a PixArt', async () => {
+    const rounded = await weightsIn(tinyPixart('pixart').weights, 'int8');
+    const names = Object.entries(rounded).flatMap(([name, weight]) => (isQuantised(weight) ? [name] : []));
+    const attention = ['attn1', 'attn2'].flatMap((which) =>
+      ['to_k', 'to_out.0', 'to_q', 'to_v'].map((layer) => `${which}.${layer}`),
+    );
+    expect(names.filter((name) => name.startsWith('transformer_blocks.0.')).toSorted()).toEqual(
+      [...attention, 'ff.net.0.proj', 'ff.net.2'].map((layer) => `transformer_blocks.0.${layer}.weight`),
+    );
+    expect(names.every((name) => name.startsWith('transformer_blocks.'))).toBe(true);
   });
   it('are rounded as rows of the same layer where query, key and value are apart', async () => {
     const names = ['q', 'k', 'v'].map((which) => `blocks.0.attn.${which}.weight`);
