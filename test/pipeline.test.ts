@@ -46,7 +46,7 @@ describe('pretraining', () => {
     const { backbone, fingerprint } = said['pretrain'] ?? {};
     expect(await told('inspect', String(backbone))).toMatchObject({ kind: 'backbone', fingerprint });
     const inRun = await told('inspect', at('runs/001-tiny-pretrain'));
-    expect(inRun).toMatchObject({ kind: 'backbone', fingerprint });
+    expect(inRun).toMatchObject({ kind: 'run', backbone: { kind: 'backbone', fingerprint } });
     const losses = lines(at('runs/001-tiny-pretrain/metrics.jsonl')).map(({ step, loss }) => [step, loss]);
     expect(losses.map(([step]) => step)).toEqual([1, 10, 20, 30, 40, 50, 60]);
     expect(Number(losses.at(-1)?.[1])).toBeLessThan(0.8 * Number(losses[0]?.[1]));

@@ -10,10 +10,12 @@ export const inspect = declare({
     ['exithead inspect DiT-XL-2-256x256.pt', 'an official checkpoint that stands alone'],
     ['exithead inspect imagenet256_uvit_huge.pth --exit-rule plain', 'one with two ways to leave it'],
     ['exithead inspect bundle', 'a bundle, checked against its backbone'],
+    ['exithead inspect runs/001-mnist-heads/heads.safetensors', 'a file of a run, checked against the rest'],
   ],
   positional: {
     name: 'path',
-    meaning: 'backbone (folder, .safetensors, .pt or .pth), run folder or bundle',
+    meaning:
+      'anything: backbone or autoencoder (folder, .safetensors, .pt, .pth), run, bundle, stored latents or captions, a file in one of them, config',
     required: true,
   },
   common: [],
@@ -31,7 +33,10 @@ export const inspect = declare({
       meaning: 'which weights of a .pt file',
       choices: ['auto', 'ema', 'model'],
     },
-    backbone: { type: 'string', meaning: 'of a bundle: where its backbone is' },
+    backbone: {
+      type: 'string',
+      meaning: 'of a bundle, heads, a schedule or an error table: where the backbone is',
+    },
   },
 });
 

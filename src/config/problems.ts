@@ -11,6 +11,8 @@ export interface Problem {
   readonly at: 'key' | 'value';
   /** What was found, what was expected. */
   readonly message: string;
+  /** Whether nothing is there, so that another file may still say it. */
+  readonly isMissing: boolean;
 }
 
 /** More than a person reads at once. */
@@ -28,10 +30,11 @@ export function problemsOf(kind: ConfigKind, error: z.ZodError, value: unknown):
         path: [...path, name],
         at: 'key',
         message: unknownKey(kind, path, name, value),
+        isMissing: false,
       }));
     if (issue.code === 'custom') {
       const unset = valueAt(value, path) === undefined ? '; it is not set, and that is its default' : '';
-      return [{ path, at: 'value', message: `${issue.message}${unset}` }];
+      return [{ path, at: 'value', message: `${issue.message}${unset}`, isMissing: false }];
     }
     return [wrongValue(kind, path, value)];
   });
@@ -67,9 +70,10 @@ function wrongValue(kind: ConfigKind, path: KeyPath, value: unknown): Problem {
   const found = valueAt(value, path);
   const expected = expectedAt(kind, path) ?? 'nothing';
   if (found !== undefined)
-    return { path, at: 'value', message: `found ${shown(found)}, expected ${expected}` };
+    return { path, at: 'value', message: `found ${shown(found)}, expected ${expected}`, isMissing: false };
   const meaning = meaningAt(kind, path);
-  return { path, at: 'value', message: `is missing, expected ${expected}${meaning ? ` (${meaning})` : ''}` };
+  const message = `is missing, expected ${expected}${meaning ? ` (${meaning})` : ''}`;
+  return { path, at: 'value', message, isMissing: true };
 }
 
 function unknownKey(kind: ConfigKind, path: KeyPath, name: string, value: unknown): string {

@@ -6,7 +6,7 @@ import { finiteCheck } from '../checkpoints/finite.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import { readTensors } from '../checkpoints/stored.js';
-import type { HostTensors } from '../engine/tensors.js';
+import type { HostTensors, StoredTensor } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { checkedPlans, headShapes, type HeadPlan } from './heads.js';
 
@@ -48,22 +48,49 @@ export function writeHeads(
   });
 }
 
+/** What a file says of the heads in it, not yet held against a backbone. */
+export interface HeadsDescription {
+  /** Fingerprint of the backbone that they were made for. */
+  readonly backbone: string;
+  readonly exitRule: string | undefined;
+  readonly plans: readonly HeadPlan[];
+  readonly tensors: Readonly<Record<string, StoredTensor>>;
+}
+
+const remedy = 'Give the heads.safetensors of a run of `exithead train`.';
+
+/** Whether the metadata of a file says that it holds heads. */
+export function isHeadsFile(metadata: Readonly<Record<string, string>>): boolean {
+  return metadata['format'] === format;
+}
+
+/** @throws UserError if the file holds no heads */
+export async function describeHeads(path: string): Promise<HeadsDescription> {
+  const { tensors, metadata } = await openSafetensors(path);
+  if (!isHeadsFile(metadata) || metadata['version'] !== version)
+    throw new UserError(
+      `${path} holds no exit heads: its metadata has format ${JSON.stringify(metadata['format'] ?? null)} ` +
+        `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
+    );
+  return {
+    backbone: metadata['backbone'] ?? 'none',
+    exitRule: metadata['exitRule'],
+    plans: plansIn(path, metadata['plans'] ?? ''),
+    tensors,
+  };
+}
+
 /**
  * Reads heads and checks that they are whole, finite and of this backbone.
  * @param backbone fingerprint of the backbone at hand
  * @throws UserError naming what does not fit
  */
 export async function readHeads(path: string, spec: BackboneSpec, backbone: string): Promise<TrainedHeads> {
-  const remedy = 'Give the heads.safetensors of a run of `exithead train`.';
-  const { tensors, metadata } = await openSafetensors(path);
-  if (metadata['format'] !== format || metadata['version'] !== version)
-    throw new UserError(
-      `${path} holds no exit heads: its metadata has format ${JSON.stringify(metadata['format'] ?? null)} ` +
-        `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
-    );
-  requireSameBackbone(metadata['backbone'] ?? 'none', backbone, path);
-  requireSameRule(path, metadata['exitRule'], exitRuleOf(spec));
-  const plans = plansIn(path, spec, metadata['plans'] ?? '', remedy);
+  const described = await describeHeads(path);
+  const { tensors } = described;
+  requireSameBackbone(described.backbone, backbone, path);
+  requireSameRule(path, described.exitRule, exitRuleOf(spec));
+  const plans = possiblePlans(path, spec, described.plans);
   const problems = weightProblems(spec, plans, tensors);
   if (problems.length > 0)
     throw new UserError(
@@ -117,12 +144,20 @@ export function weightProblems(
   });
 }
 
-function plansIn(path: string, spec: BackboneSpec, text: string, remedy: string): readonly HeadPlan[] {
+function plansIn(path: string, text: string): readonly HeadPlan[] {
   try {
-    return checkedPlans(spec, plansSchema.parse(JSON.parse(text)));
-  } catch (error) {
-    // A list that can be read, of heads that this backbone cannot have.
-    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}. ${remedy}`);
+    return plansSchema.parse(JSON.parse(text));
+  } catch {
     throw new UserError(`${path}: its metadata does not say which heads it holds. ${remedy}`);
+  }
+}
+
+/** A list that can be read may name heads that this backbone cannot have. */
+function possiblePlans(path: string, spec: BackboneSpec, plans: readonly HeadPlan[]): readonly HeadPlan[] {
+  try {
+    return checkedPlans(spec, plans);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${path}: ${error.message}. ${remedy}`);
   }
 }

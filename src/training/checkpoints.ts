@@ -51,7 +51,7 @@ export async function saveCheckpoint(
       digest: digestOf(state),
     },
   });
-  const others = (await stepsIn(run)).filter((n) => n !== step);
+  const others = (await checkpointSteps(run)).filter((n) => n !== step);
   // What lies ahead stems from a session that this one has replaced.
   const older = others.filter((n) => n < step);
   const keep = new Set(older.slice(0, kept - 1));
@@ -73,11 +73,11 @@ export async function latestCheckpoint(
   warn: (message: string) => void,
 ): Promise<Checkpoint | undefined> {
   const damages: string[] = [];
-  for (const step of await stepsIn(run)) {
+  for (const step of await checkpointSteps(run)) {
     const path = checkpointPath(run, step);
-    const file = await open(path, step);
-    if ('damage' in file) {
-      damages.push(file.damage);
+    const file = await open(path);
+    if ('damage' in file || file.step !== step) {
+      damages.push('damage' in file ? file.damage : notAsWritten(path));
       continue;
     }
     requireSameRun(run, path, file, shapes, origin);
@@ -91,17 +91,32 @@ export async function latestCheckpoint(
   );
 }
 
-interface CheckpointFile {
+export interface CheckpointFile {
+  readonly step: number;
   readonly state: HostTensors;
+  /** SHA-256 of the config of its run. */
   readonly config: string | undefined;
+  /** What its run builds on, such as the fingerprint of a frozen backbone; empty if nothing. */
   readonly origin: string;
 }
 
+/** Whether the metadata of a file says that it is a training checkpoint. */
+export function isCheckpointFile(metadata: Readonly<Record<string, string>>): boolean {
+  return metadata['format'] === format;
+}
+
+/** @throws UserError saying what is wrong with it */
+export async function readCheckpoint(path: string): Promise<CheckpointFile> {
+  const file = await open(path);
+  if ('damage' in file) throw new UserError(`${file.damage} Take an earlier one.`);
+  return file;
+}
+
 /** What is in the file, or what is wrong with it. */
-async function open(path: string, step: number): Promise<CheckpointFile | { readonly damage: string }> {
+async function open(path: string): Promise<CheckpointFile | { readonly damage: string }> {
   try {
     const { tensors, metadata } = await openSafetensors(path);
-    if (metadata['format'] !== format)
+    if (!isCheckpointFile(metadata))
       return {
         damage: `${path} is no training checkpoint of exithead: its metadata has no format "${format}".`,
       };
@@ -110,13 +125,17 @@ async function open(path: string, step: number): Promise<CheckpointFile | { read
         damage: `${path} has version ${metadata['version']}; this exithead reads version ${version}.`,
       };
     const state = await readTensors(tensors);
-    if (metadata['digest'] !== digestOf(state) || stepOf(state) !== step)
-      return { damage: `${path} is damaged: its tensors are not those that were written.` };
-    return { state, config: metadata['config'], origin: metadata['origin'] ?? '' };
+    const step = state['step']?.data[0];
+    if (metadata['digest'] !== digestOf(state) || step === undefined) return { damage: notAsWritten(path) };
+    return { step, state, config: metadata['config'], origin: metadata['origin'] ?? '' };
   } catch (error) {
     if (error instanceof UserError) return { damage: error.message };
     throw error;
   }
+}
+
+function notAsWritten(path: string): string {
+  return `${path} is damaged: its tensors are not those that were written.`;
 }
 
 function requireSameRun(
@@ -154,12 +173,12 @@ function stepOf(state: HostTensors): number {
 }
 
 /** Where the checkpoint of a step is kept. */
-export function checkpointPath(run: Run, step: number): string {
+export function checkpointPath(run: Pick<Run, 'checkpoints'>, step: number): string {
   return join(run.checkpoints, `step-${step}.safetensors`);
 }
 
 /** Steps of all checkpoints, newest first. */
-async function stepsIn(run: Run): Promise<number[]> {
+export async function checkpointSteps(run: Pick<Run, 'checkpoints'>): Promise<number[]> {
   let names: string[];
   try {
     names = await readdir(run.checkpoints);

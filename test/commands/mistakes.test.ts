@@ -71,7 +71,7 @@ describe.each(verbs)('%s', (verb) => {
 });
 
 describe('an unfinished run', () => {
-  it.each(['inspect', 'profile', 'schedule', 'export', 'report'])('is refused by %s', async (verb) => {
+  it.each(['profile', 'schedule', 'export', 'report'])('is refused by %s', async (verb) => {
     const half = runWithout('heads.safetensors');
     expect(await refused(...line(verb, half))).toBe(
       `${half} has no heads.safetensors yet: its training is not finished. Go on with \`exithead train ${half} --resume\`.`,
@@ -201,7 +201,9 @@ describe('numbers out of reach', () => {
     expect(await refused('inspect', file, '--size', 'DiT-Q/2')).toMatch(/DiT-Q\/2.*DiT-XL\/2/s);
     expect(await refused('inspect', file, '--image-size', '32')).toContain('goes with size');
     expect(await refused('inspect', file, '--size', 'DiT-S/2', '--image-size', '7.5')).toMatch(/input_size/);
-    expect(await refused('inspect', run, '--backbone', at('backbone'))).toContain('is no bundle');
+    expect(await refused('inspect', run, '--backbone', at('backbone'))).toContain(
+      'is of the kind run, so --backbone does not go with it',
+    );
   });
 });
 
@@ -251,7 +253,6 @@ describe('a bad backbone file', () => {
     ['wrong_shape.safetensors', /blocks\.1\.mlp\.fc1\.weight has shape \[67, 16\], expected \[64, 16\]/],
     ['nan.safetensors', /blocks\.1\.attn\.proj\.weight.*NaN|NaN.*blocks\.1\.attn\.proj\.weight/s],
     ['truncated.pt', /no sound/],
-    ['legacy_tar.pt', /old format/],
     ['malicious.pt', /os[. ]system/],
   ];
 
@@ -266,9 +267,12 @@ describe('a bad backbone file', () => {
     expect(existsSync(join(tmpdir(), 'pwned'))).toBe(false);
   });
 
-  it.each(['control.pt', 'control.safetensors'])('has a sound one beside it: %s', async (name) => {
-    const { code, out } = await exithead(['inspect', placed(name)]);
-    expect(code).toBe(0);
-    expect(out).toContain('all finite');
-  });
+  it.each(['control.pt', 'control.safetensors', 'legacy_tar.pt'])(
+    'has a sound one beside it: %s',
+    async (name) => {
+      const { code, out } = await exithead(['inspect', placed(name)]);
+      expect(code).toBe(0);
+      expect(out).toContain('all finite');
+    },
+  );
 });

@@ -1,0 +1,18 @@
+// Which embedded captions are stored in a folder?
+import { join } from 'node:path';
+import { captionsFile, captionsFormat, type CaptionsIndex } from '../data/captions.js';
+import { readJsonFile } from '../schedules/jsonFile.js';
+import { bytesAt } from './bytes.js';
+
+export interface CaptionsFacts {
+  readonly kind: 'captions';
+  readonly path: string;
+  readonly bytes: number;
+  readonly index: CaptionsIndex;
+}
+
+/** @throws UserError if the index is not sound */
+export async function captionsFacts(path: string): Promise<CaptionsFacts> {
+  const index = await readJsonFile(join(path, captionsFile), captionsFormat);
+  return { kind: 'captions', path, bytes: await bytesAt(path), index };
+}

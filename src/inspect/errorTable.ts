@@ -1,0 +1,54 @@
+// How wrong is every exit, in short, and does the table fit the heads beside it?
+import { readErrorTable, type ErrorTable, type MeasuredExit } from '../schedules/errorTable.js';
+import { bytesAt } from './bytes.js';
+import { fitProblems, fitsOf, type Fit } from './fit.js';
+
+export interface ErrorTableFacts {
+  readonly kind: 'error table';
+  readonly path: string;
+  readonly bytes: number;
+  readonly backbone: string;
+  readonly heads: string;
+  readonly steps: number;
+  readonly bins: number;
+  readonly samples: number;
+  readonly exits: readonly ExitErrors[];
+  readonly fits: readonly Fit[];
+  readonly problems: readonly string[];
+}
+
+export interface ExitErrors extends MeasuredExit {
+  /** Mean over all samples of the excess: how far the exit is from the whole backbone. Null where nothing was measured. */
+  readonly excess: number | null;
+  /** The same of the denoising error. */
+  readonly error: number | null;
+}
+
+export async function errorTableFacts(path: string, given: string | undefined): Promise<ErrorTableFacts> {
+  const table = await readErrorTable(path);
+  const fits = await fitsOf(path, table, given);
+  const { backbone, heads, steps, bins, count, exits, excess, error } = table;
+  return {
+    kind: 'error table',
+    path,
+    bytes: await bytesAt(path),
+    ...{ backbone, heads, steps },
+    bins: bins.length,
+    samples: count.reduce((sum, n) => sum + n, 0),
+    exits: exits.map((exit, i) => ({
+      ...exit,
+      excess: overall(excess.mean[i], count),
+      error: overall(error.mean[i], count),
+    })),
+    fits,
+    problems: fitProblems(path, fits),
+  };
+}
+
+/** Mean over the bins, each as often as it has samples. */
+function overall(means: ErrorTable['error']['mean'][number] = [], count: readonly number[]): number | null {
+  const samples = count.reduce((sum, n) => sum + n, 0);
+  return samples === 0
+    ? null
+    : means.reduce<number>((sum, mean, i) => sum + (mean ?? 0) * (count[i] ?? 0), 0) / samples;
+}

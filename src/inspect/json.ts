@@ -1,0 +1,72 @@
+// What is a JSON file of the project, or a config.json? Its `format` says so.
+import { basename, dirname } from 'node:path';
+import { bundleFormat } from '../bundle/description.js';
+import { captionsFormat } from '../data/captions.js';
+import { latentsFormat } from '../data/latentsIndex.js';
+import { UserError } from '../errors.js';
+import { errorTableFormat } from '../schedules/errorTable.js';
+import { scheduleFormat } from '../schedules/schedule.js';
+import { isVaeConfig } from '../vae/spec.js';
+import { backboneConfigFacts, isBackboneConfig, type BackboneConfigFacts } from './backboneConfig.js';
+import { bundleFacts, type BundleFacts } from './bundle.js';
+import { captionsFacts, type CaptionsFacts } from './captions.js';
+import { errorTableFacts, type ErrorTableFacts } from './errorTable.js';
+import { latentsFacts, type LatentsFacts } from './latents.js';
+import { scheduleFacts, type ScheduleFacts } from './schedule.js';
+import { vaeConfigFacts, type VaeConfigFacts } from './vaeConfig.js';
+
+export type JsonFacts =
+  | BackboneConfigFacts
+  | BundleFacts
+  | CaptionsFacts
+  | ErrorTableFacts
+  | LatentsFacts
+  | ScheduleFacts
+  | VaeConfigFacts;
+
+type Reader = (path: string, backbone: string | undefined) => Promise<JsonFacts>;
+
+/** Who reads a file, by its format. */
+const readers = new Map<string, Reader>([
+  [bundleFormat.name, (path, backbone) => bundleFacts(folderOf(path, 'bundle.json'), backbone)],
+  [scheduleFormat.name, scheduleFacts],
+  [errorTableFormat.name, errorTableFacts],
+  [latentsFormat.name, (path) => latentsFacts(folderOf(path, 'index.json'))],
+  [captionsFormat.name, (path) => captionsFacts(folderOf(path, 'captions.json'))],
+]);
+
+/**
+ * @param backbone where the backbone is that the file refers to; unless given, where it or its folder says
+ * @throws UserError if it is of no known format, or not sound
+ */
+export async function jsonFacts(
+  path: string,
+  json: unknown,
+  backbone: string | undefined,
+): Promise<JsonFacts> {
+  const object = typeof json === 'object' && json !== null ? json : {};
+  const format = 'format' in object ? object.format : undefined;
+  const reader = typeof format === 'string' ? readers.get(format) : undefined;
+  if (reader) return reader(path, backbone);
+  if (isVaeConfig(object)) return vaeConfigFacts(path, object);
+  if (isBackboneConfig(object)) return backboneConfigFacts(path, object);
+  const known = [...readers.keys()].join(', ');
+  throw new UserError(
+    `${path} is JSON ${format === undefined ? 'without a format' : `of the format ${shown(format)}`}, and no config.json of a ` +
+      `model. Formats that exithead knows are ${known}.`,
+  );
+}
+
+/** Where the folder is meant that a file describes. */
+function folderOf(path: string, name: string): string {
+  if (basename(path) === name) return dirname(path);
+  throw new UserError(
+    `${path} describes the folder that it lies in, but under the name ${basename(path)}; expected ${name}. Rename it, or give ` +
+      'the folder that it came from.',
+  );
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'undefined';
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}
