@@ -1,7 +1,7 @@
 // Where does the hub's cache keep a file? In the layout of its Python client, so that both find what the other fetched.
 import { link, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { isCode, isFile, makeFolder, writing } from '../files/disk.js';
+import { isCode, makeFolder, writing } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
 import { isCommit, isSafeName, type HubAddress } from './address.js';
 
@@ -63,8 +63,8 @@ export async function cachedNames(path: string): Promise<readonly string[] | und
 export async function placeInSnapshot(blob: string, path: string): Promise<void> {
   await writing(path, async () => {
     await mkdir(dirname(path), { recursive: true });
-    if (await isFile(path)) return;
-    // A link to a blob that is gone.
+    if ((await sizeOf(path)) === (await sizeOf(blob))) return;
+    // A link to a blob that is gone, or a file that broke.
     await rm(path, { force: true });
     try {
       await symlink(relative(dirname(path), blob), path);

@@ -50,13 +50,13 @@ export async function located(source: string, wanted: Wanted): Promise<Located> 
   const settings = await hubSettings();
   const cache = repositoryCache(settings.cache, address);
   const listener = downloadListener();
-  if (settings.offline) return fromCache(address, wanted, cache, 'HF_HUB_OFFLINE is set');
+  if (settings.offline) return fromCache(address, wanted, { settings, cache }, 'HF_HUB_OFFLINE is set');
   const asking = requests(settings, listener);
   const client = hubClient(settings, asking);
   const hub: Hub = { settings, cache, listener, client, requests: asking };
   const found = await find(address, client).catch(async (error: unknown) => {
     if (!(error instanceof HubUnreachable)) throw error;
-    const cached = await fromCache(address, wanted, cache, error.message);
+    const cached = await fromCache(address, wanted, hub, error.message);
     listener.warn(`${error.message}, so ${cached.source} is taken from the cache`);
     return cached;
   });
@@ -195,13 +195,13 @@ async function blobOf(file: HubFile, pinned: HubAddress, hub: Hub): Promise<stri
 async function fromCache(
   address: HubAddress,
   wanted: Wanted,
-  cache: RepositoryCache,
+  { settings, cache }: Pick<Hub, 'settings' | 'cache'>,
   reason: string,
 ): Promise<Located> {
   const commit = await cachedCommit(cache, address.revision);
   const missing = (what: string): UserError =>
     new UserError(
-      `${reason}, and the cache (${cache.snapshot('', '')}) holds no ${what}. Fetch it once with a connection, or give a path.`,
+      `${reason}, and the cache (${settings.cache}) holds no ${what}. Fetch it once with a connection, or give a path.`,
     );
   if (commit === undefined) throw missing(hubAddress(address));
   const pinned = { ...address, revision: commit };

@@ -56,10 +56,7 @@ export function requests(settings: HubSettings, listener: DownloadListener): Req
       if (tries === mostTries) throw new HubUnreachable(outcome.problem);
       const pause = outcome.pauseMs ?? 500 * 2 ** (tries - 1);
       if (pause > mostPauseMs)
-        throw new UserError(
-          `${settings.endpoint} asks to wait ${Math.ceil(pause / 1000)} s before the next request (${outcome.problem}). ` +
-            'Try again then; with a token (HF_TOKEN) its limits are higher.',
-        );
+        throw new HubUnreachable(`${outcome.problem} and asks to wait ${Math.ceil(pause / 1000)} s`);
       if (pause >= 3000) listener.say(`${outcome.problem}; trying again in ${Math.ceil(pause / 1000)} s`);
       await pauseFor(pause, listener.signal);
     }

@@ -292,7 +292,7 @@ describe('a hub that is busy or gone', () => {
       return true;
     };
     expect(await refusal('hf://owner/model')).toMatch(
-      /asks to wait 3[56]\d\d s .*answers 429 \(Too many requests\)/,
+      /answers 429 \(Too many requests\) and asks to wait 3[56]\d\d s, and the cache .* holds no hf:/,
     );
   });
 
@@ -446,6 +446,16 @@ describe('a refusal', () => {
       /holds none of model\.safetensors, .* It holds nothing/,
     );
     expect(existsSync(hub().cache)).toBe(false);
+  });
+
+  it('comes where the disk is full on the way', async () => {
+    publish();
+    mkdirSync(blob(''), { recursive: true });
+    symlinkSync('/dev/full', blob(`${sha256(weights)}.exithead.incomplete`));
+    expect(await refusal('hf://owner/model/transformer')).toMatch(
+      /^cannot write .*: no space is left; free some/,
+    );
+    expect(asked('content')).toHaveLength(1);
   });
 
   it('comes before the download where there is no room', async () => {
