@@ -20,7 +20,12 @@ interface Entry {
 
 /** All tensors of a .safetensors file; integers narrow to int32. */
 export function fixtureTensors(name: string): HostTensors {
-  const file = readFileSync(fixturePath(name));
+  return tensorsIn(fixturePath(name));
+}
+
+/** The same of any file. */
+export function tensorsIn(path: string): HostTensors {
+  const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<string, Entry>;
   const entries = Object.entries(header).filter(([key]) => key !== '__metadata__');

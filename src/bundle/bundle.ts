@@ -34,8 +34,13 @@ export interface BundleBackbone {
   readonly frozenPrecision: FrozenPrecision;
 }
 
+/** The autoencoder that makes pictures of what the backbone draws; its weights are elsewhere. */
+export type BundleVae = NonNullable<BundleDescription['vae']>;
+
 interface Contents<Tensors> {
   readonly backbone: BundleBackbone;
+  /** None where the backbone draws pixels, or nobody said which. */
+  readonly vae?: BundleVae | undefined;
   readonly diffusion: BundleDiffusion;
   /** Ascending exits; the schedule was solved for these. */
   readonly plans: readonly HeadPlan[];
@@ -81,7 +86,7 @@ export async function readBundle(path: string): Promise<Bundle> {
   const { source, labels, fingerprint, frozenPrecision = 'fp32' } = description.backbone;
   const bundle: Bundle = {
     backbone: { spec, source, labels, fingerprint, frozenPrecision },
-    diffusion: description.diffusion,
+    ...{ vae: description.vae, diffusion: description.diffusion },
     plans: plansOf(spec, description, file),
     heads: tensors,
     schedule,
@@ -92,7 +97,7 @@ export async function readBundle(path: string): Promise<Bundle> {
 
 const descriptionFile = 'bundle.json';
 
-function describe({ backbone, diffusion, plans, schedule }: BundleContents): BundleDescription {
+function describe({ backbone, vae, diffusion, plans, schedule }: BundleContents): BundleDescription {
   const { spec, source, labels, fingerprint, frozenPrecision } = backbone;
   const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
   const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
@@ -111,7 +116,7 @@ function describe({ backbone, diffusion, plans, schedule }: BundleContents): Bun
       conditioning: spec.conditioning,
       frozenPrecision,
     },
-    diffusion,
+    ...{ diffusion, vae },
     heads: plans.map((plan) => ({ ...plan, macs: macsAt.get(plan.exit) ?? 0 })),
     fullMacs: macsAt.get(spec.depth) ?? 0,
     headsFingerprint: schedule.heads,

@@ -68,6 +68,14 @@ const descriptionSchema = z
         .describe('what it computed in when the heads were trained; fp32 unless given'),
     }),
     diffusion: diffusionSchema,
+    vae: z
+      .object({
+        source: z.string().max(4096).describe('where it is; its weights are not in the bundle'),
+        fingerprint: fingerprintSchema,
+        tile: z.int().min(2).max(4096).optional().describe('side of the tiles to decode in, in latents'),
+      })
+      .optional()
+      .describe('autoencoder that makes pictures of what is drawn; pixels need none'),
     heads: z.array(headSchema).max(1000).describe('ascending exits'),
     fullMacs: z.int().positive().describe('multiply-adds of one sample through the whole backbone'),
     headsFingerprint: fingerprintSchema.describe('the schedule was solved for heads of this fingerprint'),

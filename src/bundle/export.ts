@@ -1,13 +1,14 @@
 // How does a run become a bundle? Heads, schedule and a reference to the backbone, checked to belong together.
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
-import { isHubAddress } from '../hub/address.js';
 import { readErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { readSchedule, type Schedule } from '../schedules/schedule.js';
 import type { Trained } from '../training/openTrained.js';
 import type { Run } from '../training/runFolder.js';
+import { openPictureVae } from '../vae/pictures.js';
 import { writeBundle } from './bundle.js';
+import { fromFolder } from './place.js';
 
 /** Where a run keeps what `profile` and `schedule` write. */
 export const errorTablePath = (run: Run): string => join(run.path, 'error-table.json');
@@ -63,6 +64,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
   const schedule = await scheduleOf(trained);
   if (!schedule)
     throw new UserError(`${run.path} has no schedule.json. Run \`exithead schedule ${run.path}\` first.`);
+  const pictures = await openPictureVae(backbone.spec, config.vae);
   await writeBundle(out, {
     backbone: {
       spec: backbone.spec,
@@ -70,6 +72,11 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
       labels: backbone.labels,
       fingerprint: backbone.fingerprint,
       frozenPrecision: config.engine.frozenPrecision,
+    },
+    vae: pictures && {
+      source: fromFolder(out, pictures.vae.source),
+      fingerprint: pictures.vae.fingerprint,
+      tile: pictures.tile,
     },
     diffusion: {
       ...{ prediction, betas, betaStart, betaEnd, steps },
@@ -82,11 +89,4 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
     schedule,
   });
   return schedule;
-}
-
-/** A path as seen from a folder, so that both can be moved together; absolute ones and those on the hub stay. */
-function fromFolder(folder: string, path: string): string {
-  return isAbsolute(path) || isHubAddress(path)
-    ? path
-    : relative(resolve(folder), resolve(path)).split(sep).join('/');
 }

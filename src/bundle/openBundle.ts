@@ -1,13 +1,12 @@
 // Which model does a bundle describe? Its heads on the backbone that it was made for.
-import { resolve } from 'node:path';
 import { openBackbone, type BackboneSource, type OpenedBackbone } from '../checkpoints/backbone.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { messageOf, UserError } from '../errors.js';
 import { requireSameBackbone } from '../exits/headsFile.js';
 import type { StoredModel } from '../exits/model.js';
-import { isHubAddress } from '../hub/address.js';
 import { readBundle, type Bundle } from './bundle.js';
+import { placeOf } from './place.js';
 
 export interface OpenedBundle {
   readonly bundle: Bundle;
@@ -35,11 +34,6 @@ export async function openBundle(path: string, backbone?: BackboneSource): Promi
   // A runtime maps weights from one folder alone, that of the backbone.
   const heads = await readTensors(bundle.heads);
   return { bundle, model: { spec, backbone: opened.weights, plans: bundle.plans, heads } };
-}
-
-/** Seen from the bundle's folder, unless it is on the hub. */
-function placeOf(bundle: string, source: string): string {
-  return isHubAddress(source) ? source : resolve(bundle, source);
 }
 
 /** A .pt file may hold two sets of weights; the fingerprint tells which one is meant. */

@@ -5,7 +5,7 @@ import type { BundleDescription } from './description.js';
 
 /** Markdown for a person who found the folder and nothing else. */
 export function bundleReadme(bundle: BundleDescription, schedule: Schedule): string {
-  const { backbone, diffusion, heads, fullMacs } = bundle;
+  const { backbone, vae, diffusion, heads, fullMacs } = bundle;
   const { predicted, timesteps } = schedule;
   const share = (macs: number): string => `${percent(macs / fullMacs)} of full depth`;
   const headRows = heads.map(({ exit, kind, macs }) => `| ${exit} | ${kind} | ${share(macs)} |`);
@@ -17,6 +17,10 @@ export function bundleReadme(bundle: BundleDescription, schedule: Schedule): str
     backbone.frozenPrecision === 'int8'
       ? '\n- Precision: the heads were trained on a backbone whose blocks multiply in 8 bits, and correct what that gets wrong'
       : '';
+  const pictures =
+    vae === undefined
+      ? ''
+      : `\n- Pictures: what is drawn are latents; the autoencoder \`${plain(vae.source)}\`, fingerprint \`${plain(vae.fingerprint)}\`, makes pictures of them`;
   const isTold = backbone.conditioning === 'captions';
   const captions = isTold
     ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
@@ -27,7 +31,7 @@ Made by exithead. With this folder ${plain(backbone.size)} samples faster: where
 them, through a small trained head; where all are needed it runs them all. The time decides. The backbone's own
 weights are not here and are not changed.
 
-- Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}${captions}
+- Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}${captions}${pictures}
 - Expected compute: ${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast, counted in multiply-adds
 - Expected error: a summed excess of ${predicted.excess.toPrecision(3)} (standard error at most ${predicted.excessStandardError.toPrecision(2)}) over ${timesteps.length} steps
 

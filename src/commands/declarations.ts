@@ -141,6 +141,7 @@ export const sample = declare({
       'exithead sample bundle --backbone models/mnist-dit',
       'the backbone lies elsewhere than it did at export',
     ],
+    ['exithead sample bundle --vae sd-vae-ft-mse', 'pictures of latents, by this autoencoder'],
   ],
   positional: { name: 'bundle', meaning: 'folder that `exithead export` wrote', required: true },
   common: ['config', 'set', 'out', 'engine', 'seed', 'dry-run'],
@@ -151,10 +152,12 @@ export const sample = declare({
     steps: { key: 'sample.steps' },
     guidance: { key: 'sample.guidance' },
     batch: { key: 'sample.batch' },
+    vae: { key: 'vae.path' },
   },
   options: {
     compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
     backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
+    latents: { type: 'boolean', meaning: 'write latents themselves, no pictures of them' },
     captions: {
       type: 'string',
       meaning: 'of a backbone that is told captions: folder of embedded captions (docs/captions.md)',

@@ -1,14 +1,14 @@
 // exithead sample: draws images with a bundle.
-import { join } from 'node:path';
 import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
 import { openBundle } from '../bundle/openBundle.js';
+import { openBundlePictures } from '../bundle/pictures.js';
+import { saveDrawing, type Saved } from '../bundle/save.js';
 import { loadConfig } from '../config/load.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
-import { makeFolder } from '../files/disk.js';
-import { writeFileAtomic } from '../files/write.js';
-import { imageGrid } from '../report/grid.js';
+import { unreachable } from '../errors.js';
 import { drift, type Drawn } from '../samplers/compare.js';
+import type { Pictures } from '../vae/pictures.js';
 import type { sample } from './declarations.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
@@ -21,6 +21,12 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
     targetOf(call),
     backbone === undefined ? undefined : { path: backbone, weights: 'auto' },
   );
+  const { pictures, warning } = await openBundlePictures(
+    targetOf(call),
+    opened,
+    call.options.latents ? 'latents' : config.vae,
+  );
+  if (warning !== undefined) terminal.warn(warning);
   const prompts = await openPrompts(opened.model.spec, captions, '--captions');
   const plan = planDrawing(opened, config.sample);
   const trained = opened.bundle.backbone.frozenPrecision;
@@ -34,9 +40,12 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
     `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
       `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth${frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`}`,
   );
+  const { spec } = opened.model;
+  const becomes = told(pictures, spec);
+  if (becomes.line !== '') terminal.line(becomes.line);
   if (call.dryRun) {
     terminal.line('Nothing was written.');
-    return { dryRun: true, ...plan, frozenPrecision };
+    return { dryRun: true, ...plan, frozenPrecision, pictures: becomes.json };
   }
   const { engine, signal, progress } = await workOf(
     { engine: { ...config.engine, frozenPrecision } },
@@ -49,38 +58,51 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   const drawing = await draw(opened, {
     ...{ engine, config: settings, seed, prompts, compare, frozenPrecision, signal, progress },
   });
-  const { channels, imageSize } = opened.model.spec;
-  const files = await save(call.out ?? 'samples', drawing, {
-    channels,
-    imageSize,
-    columns: settings.columns,
+  const saved = await saveDrawing(call.out ?? 'samples', drawing, {
+    ...{ engine, spec, pictures, signal, columns: settings.columns },
+    progress: () => terminal.progress('decode'),
   });
-  return { files, labels: [...drawing.labels], frozenPrecision, ...show(drawing, files, terminal) };
+  const result = show(drawing, saved, pictures.kind === 'pixels', terminal);
+  if (pictures.kind === 'latents' && !call.options.latents)
+    terminal.line(
+      `a picture has 1 or 3 channels, and these have ${spec.channels}: give the autoencoder that they are of with --vae`,
+    );
+  const { files } = saved;
+  return { files, labels: [...drawing.labels], frozenPrecision, pictures: becomes.json, ...result };
 }
 
-/** One PNG for each way of drawing. */
-async function save(
-  folder: string,
-  { scheduled, full }: Drawing,
-  shape: { channels: number; imageSize: number; columns: number },
-): Promise<string[]> {
-  await makeFolder(folder);
-  const files: string[] = [];
-  const sets: readonly (readonly [string, Drawn])[] = [
-    ['scheduled.png', scheduled],
-    ...(full ? [['full-depth.png', full] as const] : []),
-  ];
-  for (const [name, { images }] of sets) {
-    const path = join(folder, name);
-    await writeFileAtomic(path, (await imageGrid(images, shape)).png);
-    files.push(path);
+/** What becomes of the samples, in words and for --json. */
+function told(
+  pictures: Pictures,
+  { channels, imageSize }: { readonly channels: number; readonly imageSize: number },
+): { readonly line: string; readonly json: Readonly<Record<string, unknown>> } {
+  const { kind } = pictures;
+  switch (kind) {
+    case 'pixels':
+      return { line: '', json: { kind, imageSize } };
+    case 'latents':
+      return {
+        line: `latents of ${channels} x ${imageSize} x ${imageSize}`,
+        json: { kind, channels, imageSize },
+      };
+    case 'decoded': {
+      const { vae, tile = null } = pictures;
+      const { source, fingerprint, spec } = vae;
+      const pixels = imageSize * spec.downsampling;
+      return {
+        line: `pictures of ${pixels} x ${pixels} by the autoencoder ${source}`,
+        json: { kind, vae: source, fingerprint, tile, imageSize: pixels },
+      };
+    }
+    default:
+      return unreachable(pictures);
   }
-  return files;
 }
 
 function show(
   { scheduled, full, depthUsed, labels }: Drawing,
-  files: readonly string[],
+  { files, decodeSeconds }: Saved,
+  isPixels: boolean,
   terminal: Terminal,
 ): Readonly<Record<string, unknown>> {
   const perImage = (drawn: Drawn): number => drawn.seconds / labels.length;
@@ -92,12 +114,15 @@ function show(
   const compared = full && {
     measuredSpeedup: full.seconds / scheduled.seconds,
     drift: drift(scheduled.images, full.images),
+    driftOf: isPixels ? 'pixels' : 'latents',
   };
   if (compared)
     terminal.line(
       `measured speed-up ${compared.measuredSpeedup.toFixed(2)}x (predicted ${(1 / depthUsed).toFixed(2)}x), ` +
-        `drift ${compared.drift.toPrecision(2)} (mean squared difference of pixels)`,
+        `drift ${compared.drift.toPrecision(2)} (mean squared difference of ${compared.driftOf})`,
     );
+  if (decodeSeconds > 0) terminal.line(`decoding took ${decodeSeconds.toFixed(2)} s`);
   for (const file of files) terminal.line(file);
-  return { seconds: scheduled.seconds, fullSeconds: full?.seconds ?? null, depthUsed, ...compared };
+  const times = { seconds: scheduled.seconds, fullSeconds: full?.seconds ?? null, decodeSeconds };
+  return { ...times, depthUsed, ...compared };
 }

@@ -4,6 +4,7 @@ import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { openFrozen } from '../training/openTrained.js';
 import { headsLoss, headsToTrain, rehearseHeads, trainHeads } from '../training/trainHeads.js';
+import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import type { Terminal } from './terminal.js';
 import type { Call, Result } from './verb.js';
@@ -16,6 +17,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   // Mistakes are found before there is a run; `profile` will need the held-out images.
   headsLoss(headsToTrain(backbone.spec, config), config);
   requireGuidable(backbone.spec, config.sample.guidance);
+  const pictures = await openPictureVae(backbone.spec, config.vae);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
   if (call.dryRun)
     return showRehearsal(
@@ -25,7 +27,11 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
     );
   const work = await workOf(config, call, terminal, 'train');
   // A branch on the hub may move on; the run stays with what it began with.
-  const pinned = { ...config, backbone: { ...config.backbone, path: backbone.source } };
+  const pinned = {
+    ...config,
+    backbone: { ...config.backbone, path: backbone.source },
+    vae: { ...config.vae, path: pictures?.vae.source },
+  };
   const run = await start(pinned);
   terminal.line(`run ${run.path}`);
   const heads = await trainHeads(run, pinned, backbone, work);

@@ -97,6 +97,7 @@ const pretrainSchema = z.strictObject({
   optimizer: sections.optimizerSection,
   train: sections.pretrainSection,
   sample: sections.sampleSection,
+  vae: sections.vaeSection,
   engine: sections.engineSection,
 });
 
@@ -105,6 +106,17 @@ const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
   providerFits,
   sampleStepsFit,
   gridsAtCheckpoints,
+  {
+    keys: [
+      ['train', 'sampleEvery'],
+      ['backbone', 'channels'],
+      ['vae', 'path'],
+    ],
+    broken: ({ train: { sampleEvery }, backbone: { channels }, vae }) =>
+      sampleEvery === 0 || [1, 3].includes(channels) || vae.path !== undefined
+        ? undefined
+        : `found ${sampleEvery}, expected 0: latents of ${channels} channels are no pictures; or set vae.path, which makes some of them`,
+  },
   {
     keys: [
       ['backbone', 'patch'],
@@ -170,6 +182,7 @@ const trainSchema = z.strictObject({
   profile: sections.profileSection,
   schedule: sections.scheduleSection,
   sample: sections.sampleSection,
+  vae: sections.vaeSection,
   engine: sections.frozenEngineSection,
 });
 
@@ -240,6 +253,7 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
 const sampleSchema = z.strictObject({
   seed: sections.seedSection,
   sample: sections.bundleSampleSection,
+  vae: sections.vaeSection,
   engine: sections.bundleEngineSection,
 });
 

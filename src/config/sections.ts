@@ -1,6 +1,7 @@
 // Which keys does each section of a config have? Type, default, limits and one-line meaning of every one.
 import { z } from 'zod';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
+import { labelsSchema } from '../backbones/labels.js';
 import { betaKinds } from '../diffusion/betas.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
@@ -37,7 +38,7 @@ export const seedSection = from0(2 ** 31 - 1)
 export const backboneFileSection = z
   .strictObject({
     path: file(
-      'the checkpoint: a .safetensors, .pt or .pth file, or a folder with config.json and weights, of official code or diffusers',
+      'the checkpoint: a .safetensors, .pt or .pth file, or a folder with config.json and weights, of official code or diffusers; or hf://owner/name[@revision][/file-or-folder]',
     ),
     weights: z
       .enum(['auto', 'ema', 'model'])
@@ -64,6 +65,7 @@ export const backboneFileSection = z
         'what an early exit of a U-ViT still runs: skips, the layers that join long skips; plain, nothing; skips unless set here or in config.json',
       )
       .optional(),
+    labels: labelsSchema.optional(),
   })
   .describe('the pretrained backbone, which stays as it is');
 
@@ -299,6 +301,23 @@ const sampleKeys = z.strictObject({
     ),
   columns: count(1000).default(8).describe('images per row of the grid'),
 });
+
+export const vaeSection = z
+  .strictObject({
+    path: file(
+      'the autoencoder that makes pictures of latents: a folder of diffusers (AutoencoderKL), or a .safetensors, .pt or .pth file; none for pixels',
+    ).optional(),
+    tile: z
+      .int()
+      .min(2)
+      .max(4096)
+      .describe(
+        'side of the tiles that larger latents are decoded in, in latents; memory is then that of a tile; whole unless given',
+      )
+      .optional(),
+  })
+  .prefault({})
+  .describe('pictures of latents');
 
 export const sampleSection = sampleKeys.prefault({}).describe('drawing images');
 

@@ -10,9 +10,10 @@ import { Interrupted } from '../errors.js';
 import { openDenoiser } from '../exits/denoiser.js';
 import { promptsOf } from '../exits/prompts.js';
 import { writeFileAtomic } from '../files/write.js';
-import { imageGrid } from '../report/grid.js';
+import { imageGrid, type Picture } from '../report/grid.js';
 import { generateBatch } from '../samplers/generate.js';
 import { solverOf } from '../samplers/solvers.js';
+import { openDeveloper, openPictureVae, picturesOf, type PictureVae } from '../vae/pictures.js';
 import type { TrainOptions } from './loop.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
@@ -26,6 +27,20 @@ export function previews(
   { engine, signal }: { readonly engine: Engine; readonly signal: AbortSignal },
 ): NonNullable<TrainOptions['onCheckpoint']> {
   const { sample, seed } = config;
+  let vae: Promise<PictureVae | undefined> | undefined;
+  const gridOf = async (samples: Float32Array): Promise<Picture> => {
+    vae ??= openPictureVae(spec, config.vae);
+    const pictures = picturesOf(spec, await vae);
+    if (pictures.kind === 'latents') throw new Error('a config without an autoencoder draws no latents');
+    const developer = await openDeveloper(engine, spec, pictures);
+    try {
+      const { channels, imageSize } = developer;
+      const images = await developer.develop(samples);
+      return await imageGrid(images, { channels, imageSize, columns: sample.columns });
+    } finally {
+      await developer.dispose();
+    }
+  };
   return async ({ step, state }, metrics) => {
     if (config.train.sampleEvery === 0 || step % config.train.sampleEvery !== 0) return;
     const backbone = { ...frozen, ...part(state, 'ema') };
@@ -47,8 +62,7 @@ export function previews(
         sample.count,
         (x, t, y) => denoiser.predict(spec.depth, { x, t, y, guidance: sample.guidance }),
       );
-      const { channels, imageSize } = spec;
-      const grid = await imageGrid(images, { channels, imageSize, columns: sample.columns });
+      const grid = await gridOf(images);
       await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);
       await metrics.image(step, 'samples', grid);
     } catch (error) {
