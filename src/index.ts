@@ -30,6 +30,7 @@ export { macsOf } from './trace/trace.js';
 
 export { openBackbone, type BackboneSource, type OpenedBackbone } from './checkpoints/backbone.js';
 export { writeBackbone } from './checkpoints/writeBackbone.js';
+export { hearingDownloads, type DownloadListener } from './hub/listener.js';
 export { planConversion, writeConversion, type Conversion, type Difference } from './checkpoints/convert.js';
 export type { Layout } from './backbones/layout.js';
 export { openSafetensors, writeSafetensors, type SafetensorsFile } from './checkpoints/safetensors.js';
