@@ -4,7 +4,9 @@ import type { PixartSpec } from './backbone.js';
 import { sizeParts } from './pixart.js';
 import { checkedOptions, count, type Fit } from './specOptions.js';
 
-export const pixartClassName = 'PixArtTransformer2DModel';
+/** Until 2024 the class was part of another one, which also did other things; the published files still name that. */
+const classNames = ['PixArtTransformer2DModel', 'Transformer2DModel'] as const;
+const normType = 'ada_norm_single';
 
 const mlpRatio = 4;
 /** Tokens of a caption in the pipeline of PixArt-alpha. */
@@ -18,7 +20,7 @@ const always = <T extends string | number | boolean>(value: T): z.ZodOptional<z.
 
 /** The options of the class, each with its own default, and the keys of ours that it does not know. */
 const optionsSchema = z.object({
-  _class_name: z.literal(pixartClassName),
+  _class_name: z.enum(classNames),
   num_attention_heads: count(1024).default(16),
   attention_head_dim: count(1024).default(72),
   in_channels: count(1024).default(4),
@@ -29,7 +31,7 @@ const optionsSchema = z.object({
   sample_size: count(4096).default(largestLatents),
   patch_size: count(256).default(2),
   activation_fn: always('gelu-approximate'),
-  norm_type: always('ada_norm_single'),
+  norm_type: always(normType),
   norm_elementwise_affine: always(false),
   norm_eps: always(1e-6),
   interpolation_scale: z.number().gt(0).max(1024).nullish(),
@@ -52,7 +54,16 @@ export type PixartOptions = Omit<z.input<typeof optionsSchema>, '_class_name'>;
  * @throws UserError naming every option that is missing or out of range, or what does not fit together
  */
 export function pixartSpec(options: PixartOptions, path = 'backbone'): PixartSpec {
-  return readPixartSpec({ ...options, _class_name: pixartClassName }, path);
+  return readPixartSpec({ ...options, _class_name: classNames[0] }, path);
+}
+
+/** Whether a config.json of diffusers is that of a PixArt. */
+export function isPixartConfig(json: {
+  readonly _class_name: unknown;
+  readonly norm_type?: unknown;
+}): boolean {
+  const { _class_name, norm_type } = json;
+  return _class_name === classNames[0] || (_class_name === classNames[1] && norm_type === normType);
 }
 
 /**
@@ -89,7 +100,7 @@ export function readPixartSpec(json: unknown, path: string): PixartSpec {
 /** What config.json holds, for diffusers, too; `readPixartSpec` of it gives the same spec. */
 export function pixartJson(spec: PixartSpec): Readonly<Record<string, string | number | boolean>> {
   return {
-    _class_name: pixartClassName,
+    _class_name: classNames[0],
     activation_fn: 'gelu-approximate',
     attention_bias: true,
     attention_head_dim: spec.width / spec.heads,
@@ -99,7 +110,7 @@ export function pixartJson(spec: PixartSpec): Readonly<Record<string, string | n
     interpolation_scale: spec.interpolation,
     norm_elementwise_affine: false,
     norm_eps: 1e-6,
-    norm_type: 'ada_norm_single',
+    norm_type: normType,
     num_attention_heads: spec.heads,
     num_layers: spec.depth,
     out_channels: spec.outChannels,

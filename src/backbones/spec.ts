@@ -11,7 +11,7 @@ import {
   type DitOptions,
 } from './ditSpec.js';
 import {
-  pixartClassName,
+  isPixartConfig,
   pixartJson,
   publishedPixart,
   publishedPixarts,
@@ -30,7 +30,7 @@ export { uvitSpec, type UvitOptions } from './uvitSpec.js';
  */
 export function readSpec(json: unknown, path: string): BackboneSpec {
   if (isDiffusersConfig(json))
-    return json._class_name === pixartClassName ? readPixartSpec(json, path) : readDiffusersDit(json, path);
+    return isPixartConfig(json) ? readPixartSpec(json, path) : readDiffusersDit(json, path);
   return isUvit(json) ? readUvitSpec(json, path) : readDitSpec(json, path);
 }
 

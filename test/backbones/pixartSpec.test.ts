@@ -80,6 +80,14 @@ describe('the spec of a PixArt', () => {
     expect(() => read(changes)).toThrow('config.json describes no PixArt');
   });
 
+  it('is also read where the class has the name it had when the models were published', () => {
+    const { _class_name: _, ...rest } = theirs;
+    const published = { ...rest, _class_name: 'Transformer2DModel', num_vector_embeds: null };
+    expect(readSpec(published, 'config.json')).toEqual(read({}));
+    const dit = { ...published, norm_type: 'ada_norm_zero', norm_eps: 1e-5 };
+    expect(readSpec(dit, 'config.json').family).toBe('dit');
+  });
+
   it('of another class of diffusers is refused with the classes that are known', () => {
     expect(() => read({ _class_name: 'SD3Transformer2DModel' })).toThrow(/DiT and PixArt-alpha are known/);
   });
