@@ -98,6 +98,9 @@ export { openCaptions } from './data/captions.js';
 export { openPrompts } from './data/openPrompts.js';
 export { writeCaptions, type CaptionStoreOptions, type EmbeddedCaptions } from './data/writeCaptions.js';
 
+export { planEncoding, type EncodeOptions, type EncodePlan } from './encode/plan.js';
+export { encodeImages, rehearseEncoding, type Encoding, type EncodeWork } from './encode/encode.js';
+
 export { pretrain } from './training/pretrain.js';
 export { trainHeads } from './training/trainHeads.js';
 export { openTrained, type Trained } from './training/openTrained.js';

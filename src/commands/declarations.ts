@@ -1,5 +1,6 @@
 // What does each verb take? Positionals, flags and examples, apart from its work, so that help loads no library.
 import { layouts } from '../backbones/layout.js';
+import type { LatentDtype } from '../data/latentsIndex.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
 import { declare } from './verb.js';
@@ -67,6 +68,57 @@ export const convert = declare({
       meaning: 'which weights of a .pt file',
       choices: ['auto', 'ema', 'model'],
     },
+  },
+});
+
+/** Named here again so that help loads no reader of latents. */
+const latentDtypes = ['F16', 'F32'] as const satisfies readonly LatentDtype[];
+
+export const encode = declare({
+  examples: [
+    [
+      'exithead encode photos --vae sd-vae --out latents --test-share 0.1',
+      'latents to train on and others held out',
+    ],
+    ['exithead encode photos --vae sd-vae --out latents --dry-run', 'say how many, how large and how long'],
+    ['exithead encode photos --vae sd-vae --out latents --resume', 'go on with one that was stopped'],
+    ['exithead encode photos --vae sd-vae --out mirrored --flips', 'also of the mirrored images'],
+    ['exithead encode photos --vae sd-vae --out told --captions', 'a label for the text beside each image'],
+  ],
+  positional: {
+    name: 'images',
+    meaning: 'folder of images, with one folder a class or all in one',
+    required: true,
+  },
+  common: ['out', 'resume', 'dry-run'],
+  options: {
+    vae: { type: 'string', meaning: 'autoencoder: a folder of diffusers, or a .safetensors or .pt file' },
+    'image-size': { type: 'number', meaning: 'side of the square crops in pixels; 256 unless given' },
+    'test-share': {
+      type: 'number',
+      meaning:
+        'share of the images to hold out, drawn by their names: writes train/ and test/; 0 unless given',
+    },
+    flips: { type: 'boolean', meaning: 'encode the mirrored images, too; wrong for digits and letters' },
+    dtype: { type: 'string', meaning: 'how numbers are stored; F16 unless given', choices: latentDtypes },
+    shard: { type: 'number', meaning: 'images in a file, at most; 512 unless given' },
+    limit: { type: 'number', meaning: 'images to take at most, drawn by their names', alias: 'n' },
+    classes: {
+      type: 'string',
+      meaning: 'text with the name of one class folder a line, in the order of their labels',
+    },
+    captions: {
+      type: 'boolean',
+      meaning: 'labels are numbers of captions: cat.txt beside cat.jpg; writes captions.txt, one a line',
+    },
+    'skip-broken': { type: 'boolean', meaning: 'leave out files that hold no sound image' },
+    engine: { type: 'string', meaning: 'what computes; auto unless given', choices: engineKinds },
+    provider: {
+      type: 'string',
+      meaning: 'what the engine onnx computes on; the CPU unless given',
+      choices: providers,
+    },
+    threads: { type: 'number', meaning: 'CPU threads; all cores unless given' },
   },
 });
 

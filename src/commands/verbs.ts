@@ -16,7 +16,8 @@ function entry<Options extends Flags>(
   return { name, summary, load: () => Promise.resolve(verb) };
 }
 
-const { inspect, convert, pretrain, train, profile, schedule, exporting, sample, report, engine } = declared;
+const { inspect, convert, encode, pretrain, train, profile, schedule, exporting, sample, report, engine } =
+  declared;
 
 export const verbs: readonly VerbEntry[] = [
   entry('inspect', 'say what a backbone, run or bundle is', inspect, () => import('./inspect.js')),
@@ -26,6 +27,7 @@ export const verbs: readonly VerbEntry[] = [
     convert,
     () => import('./convert.js'),
   ),
+  entry('encode', 'turn images into latents to train on', encode, () => import('./encode.js')),
   entry('pretrain', 'make a backbone from nothing', pretrain, () => import('./pretrain.js')),
   entry('train', 'train exit heads on a frozen backbone', train, () => import('./train.js')),
   entry('profile', 'measure the error of every exit at every time', profile, () => import('./profile.js')),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { sizeOf } from '../engine/tensors.js';
 import type { Stream } from '../random.js';
+import { toDiffusion } from '../vae/scaling.js';
 import { abreast } from './abreast.js';
 import type { Dataset } from './dataset.js';
 import { openLatentShard, type Gaussian, type LatentShard } from './latentShard.js';
@@ -65,9 +66,8 @@ function draw({ mean, logvar }: Gaussian, random: Stream, { vae }: LatentsIndex)
   const noise = random.normals(mean.length);
   const deviation = (i: number): number =>
     Math.exp(0.5 * Math.min(Math.max(logvar[i] ?? NaN, leastLogvar), mostLogvar));
-  return mean.map(
-    (value, i) => (value + deviation(i) * (noise[i] ?? NaN) - vae.shiftFactor) * vae.scalingFactor,
-  );
+  const drawn = mean.map((value, i) => value + deviation(i) * (noise[i] ?? NaN));
+  return toDiffusion({ scalingFactor: vae.scalingFactor, shift: vae.shiftFactor }, drawn);
 }
 
 const [leastLogvar, mostLogvar] = [-30, 20];
