@@ -305,7 +305,7 @@ const sampleKeys = z.strictObject({
 export const vaeSection = z
   .strictObject({
     path: file(
-      'the autoencoder that makes pictures of latents: a folder of diffusers (AutoencoderKL), or a .safetensors, .pt or .pth file; none for pixels',
+      'the autoencoder that makes pictures of latents: a folder of diffusers (AutoencoderKL), or a .safetensors, .pt or .pth file; or hf://owner/name[@revision][/file-or-folder]; none for pixels',
     ).optional(),
     tile: z
       .int()

@@ -149,6 +149,20 @@ describe('paths in a config', () => {
   });
 });
 
+describe('a source on the hub', () => {
+  it('stays as it is, whatever folder it stands in, and in the resolved config', async () => {
+    const folder = folderWith({
+      'far/c.yaml': least.replace(/path: [^\s,}]+/, 'path: hf://owner/name@v1/transformer'),
+    });
+    const loaded = await load(join(folder, 'far/c.yaml'), 'train', ['vae.path=hf://owner/name/vae']);
+    expect(loaded.config).toMatchObject({
+      backbone: { path: 'hf://owner/name@v1/transformer' },
+      vae: { path: 'hf://owner/name/vae' },
+    });
+    expect(configYaml(loaded, folder)).toMatch(/path: hf:\/\/owner\/name@v1\/transformer\n/);
+  });
+});
+
 describe('the resolved config', () => {
   it('loads to the same config again from the folder it is saved in', async () => {
     const loaded = await load('configs/mnist/quickstart.yaml', 'train', [
