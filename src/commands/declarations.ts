@@ -92,7 +92,10 @@ export const encode = declare({
   },
   common: ['out', 'resume', 'dry-run'],
   options: {
-    vae: { type: 'string', meaning: 'autoencoder: a folder of diffusers, or a .safetensors or .pt file' },
+    vae: {
+      type: 'string',
+      meaning: 'autoencoder: a folder of diffusers, a .safetensors or .pt file, or hf://owner/name',
+    },
     'image-size': { type: 'number', meaning: 'side of the square crops in pixels; 256 unless given' },
     'test-share': {
       type: 'number',

@@ -15,6 +15,9 @@ export interface Batch {
  */
 export type Draws = (place: number) => Stream;
 
+/** What is trained on, and what is held out. */
+export type Split = 'train' | 'test';
+
 /** Examples that are in memory, or read when they are asked for. */
 export interface Dataset {
   /** For messages. */

