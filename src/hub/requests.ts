@@ -91,7 +91,7 @@ export function stopped(): Interrupted {
 }
 
 /** What the hub or a server behind it said, fit for a terminal. */
-export function plainWords(text: string): string {
+function plainWords(text: string): string {
   return text
     .replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
