@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { initialWeights } from '../src/backbones/init.js';
@@ -6,9 +6,10 @@ import { pixartSpec } from '../src/backbones/spec.js';
 import { writeBackbone } from '../src/checkpoints/writeBackbone.js';
 import { writeCaptions } from '../src/data/writeCaptions.js';
 import { readErrorTable } from '../src/schedules/errorTable.js';
+import { vaePath, writePhotos } from './encode/photos.js';
 import { madeCaptions } from './made-captions.js';
 import { moved } from './training/tiny.js';
-import { refusalOf, told, workshop, type Json } from './workshop.js';
+import { listing, refusalOf, told, workshop, type Json } from './workshop.js';
 
 const { at, heads } = workshop();
 
@@ -24,6 +25,25 @@ const spec = pixartSpec({
   ...{
     in_channels: 1,
     out_channels: 2,
+    sample_size: 8,
+    patch_size: 4,
+    caption_channels: 6,
+    caption_tokens: 5,
+  },
+});
+
+/** Of latents that the tiny autoencoder makes. */
+const latentSpec = pixartSpec({
+  ...{
+    num_layers: 2,
+    num_attention_heads: 2,
+    attention_head_dim: 8,
+    cross_attention_dim: 16,
+    time_steps: 100,
+  },
+  ...{
+    in_channels: 4,
+    out_channels: 8,
     sample_size: 8,
     patch_size: 4,
     caption_channels: 6,
@@ -50,6 +70,7 @@ beforeAll(async () => {
 
 const told3 = ['--set', `data.captions=${at('captions')}`];
 const onnx = ['--set', 'engine.kind=onnx'];
+const engine = ['--engine', 'onnx'];
 
 /** Trains a few steps. @returns the folder of the run */
 async function trained(name: string, ...set: string[]): Promise<string> {
@@ -65,12 +86,54 @@ function losses(run: string): number[] {
 
 const pixels = (folder: string): Buffer => readFileSync(at(folder, 'scheduled.png'));
 
+describe('the pipeline on photos that are described', () => {
+  it('goes from images with texts beside them to latents that captions ask for', async () => {
+    await writePhotos(at('photos'), 12);
+    const photos = listing(at('photos')).filter((file) => file.endsWith('.png'));
+    expect(photos).toHaveLength(12);
+    for (const photo of photos)
+      writeFileSync(at('photos', photo.replace(/png$/, 'txt')), `a photo called ${photo}`);
+    const sizes = ['--image-size', '16', '--test-share', '0.3', ...engine];
+    await told('encode', at('photos'), '--vae', vaePath, '--out', at('latents'), '--captions', ...sizes);
+    const texts = readFileSync(at('latents', 'captions.txt'), 'utf8').trimEnd().split('\n');
+    expect(texts).toHaveLength(12);
+    const embedded = [madeCaptions(texts.length, 4, 6, 'photos')];
+    const nullCaption = madeCaptions(1, 1, 6, 'none');
+    await writeCaptions(at('of-photos'), embedded, { encoder: 'made up', channels: 6, nullCaption, texts });
+    await writeBackbone(at('latent-backbone'), latentSpec, moved(initialWeights(latentSpec, 1), 0.1));
+    writeFileSync(
+      at('latents.yaml'),
+      `
+name: described
+backbone: { path: latent-backbone }
+data: { kind: latents, train: latents/train, test: latents/test, captions: of-photos }
+diffusion: { steps: 100, betaEnd: 0.2 }
+heads: { kind: adapter, bottleneck: 4 }
+train: { batch: 4, steps: 4, checkpointEvery: 2 }
+profile: { samples: 8, batch: 4, bins: 2 }
+schedule: { speedup: 1.1, steps: 4 }
+sample: { guidance: 3, steps: 4 }
+engine: { kind: onnx, threads: 1 }
+`,
+    );
+    const { run } = await told('train', at('latents.yaml'), '--out', at('described'));
+    await told('profile', String(run));
+    await told('schedule', String(run));
+    await told('export', String(run), '--out', at('described-bundle'));
+    const stored = ['--captions', at('of-photos'), '--vae', vaePath];
+    const draw = ['sample', at('described-bundle'), '-n', '3', ...engine, '--out', at('described-drawn')];
+    expect(await told(...draw, ...stored)).toMatchObject({ labels: [0, 1, 2] });
+    expect(listing(at('described-drawn'))).toContain('scheduled.png');
+  });
+});
+
 describe('the pipeline on a PixArt', () => {
   it('goes from heads to images that captions ask for', async () => {
     const run = await trained('whole', ...onnx);
     await told('profile', run);
     await told('schedule', run, '--speedup', '1.1');
     await told('export', run, '--out', at('bundle'));
+    await told('report', run);
     const table = await readErrorTable(join(run, 'error-table.json'));
     expect(table.exits.map(({ exit }) => exit)).toEqual([1, 2, 3]);
     const { spec: found } = await told('inspect', at('bundle'));

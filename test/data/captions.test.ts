@@ -9,6 +9,7 @@ import { openPrompts } from '../../src/data/openPrompts.js';
 import { writeCaptions } from '../../src/data/writeCaptions.js';
 import { UserError } from '../../src/errors.js';
 import { stream } from '../../src/random.js';
+import { fixturePath } from '../fixtures.js';
 import { madeCaptions } from '../made-captions.js';
 import { scratch } from '../scratch.js';
 
@@ -61,6 +62,24 @@ describe('a store of captions', () => {
     expect([...tokens]).toEqual(expected.flatMap(({ tokens }) => tokens));
     expect([...mask]).toEqual(expected.flatMap(({ mask }) => mask));
     expect(readFileSync(at('whole', 'captions.txt'), 'utf8')).toBe('one\ntwo\nthree\nfour\nfive\n');
+  });
+
+  it('is read as a script in Python wrote it', async () => {
+    const captions = await openCaptions(fixturePath('captions'), {
+      ...spec,
+      ...{ captionChannels: 6, captionTokens: 8 },
+    });
+    expect(captions.count).toBe(4);
+    const { tokens, mask } = await captions.read(Int32Array.of(0, 1, 2, 3, 4));
+    const lengths = [4, 7, 2, 7, 1];
+    expect([...mask]).toEqual(
+      lengths.flatMap((length) => [...Array(8).keys()].map((i) => Number(i < length))),
+    );
+    const counts = (i: number): boolean => mask[Math.floor(i / 6)] === 1;
+    expect([...tokens].every((value, i) => counts(i) === (value !== 0))).toBe(true);
+    // Normal numbers, not bytes that were misread: 21 tokens of 6.
+    const variance = tokens.reduce((sum, value) => sum + value ** 2, 0) / (21 * 6);
+    expect(Math.abs(variance - 1)).toBeLessThan(0.3);
   });
 
   it('may be stored in half precision', async () => {
