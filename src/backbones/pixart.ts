@@ -18,6 +18,7 @@ import {
   type Linear,
 } from './layers.js';
 import { patchTokens, unpatchify } from './patches.js';
+import { sizeParts } from './pixartSpec.js';
 import { positions } from './positions.js';
 import { captionIn } from './prompt.js';
 
@@ -26,9 +27,6 @@ const masked = -10000;
 
 /** Pixels on one side of the image per number on one side of its latents: that of the autoencoder PixArt works on. */
 const pixelsPerLatent = 8;
-
-/** Three parts embed the size of the image: height, width and shape. */
-export const sizeParts = 3;
 
 interface AttentionWeights {
   readonly q: Linear;

@@ -1,7 +1,6 @@
 // What is this PixArt, in numbers? Its options as PixArtTransformer2DModel of diffusers has them, and its published size.
 import { z } from 'zod';
 import type { PixartSpec } from './backbone.js';
-import { sizeParts } from './pixart.js';
 import { checkedOptions, count, type Fit } from './specOptions.js';
 
 /** Until 2024 the class was part of another one, which also did other things; the published files still name that. */
@@ -9,6 +8,8 @@ const classNames = ['PixArtTransformer2DModel', 'Transformer2DModel'] as const;
 const normType = 'ada_norm_single';
 
 const mlpRatio = 4;
+/** Parts that embed the size of the image, side by side: height, width and shape. */
+export const sizeParts = 3;
 /** Tokens of a caption in the pipeline of PixArt-alpha. */
 const usualCaptionTokens = 120;
 /** Latents of 1024 px: where the class embeds the size of the image unless told otherwise. */
@@ -174,7 +175,7 @@ function fitsOf(options: Options): readonly Fit[] {
       `out_channels ${out_channels} is neither in_channels ${in_channels} nor twice that`,
     ],
     [width % 4 === 0, `${said}, no multiple of 4, which the position table needs`],
-    [!embedsSize || width % sizeParts === 0, `${said}, no multiple of 3, which embedding the size needs`],
+    [!embedsSize || width % sizeParts === 0, `${said}, no multiple of ${sizeParts}, which embedding the size needs`],
     [
       cross_attention_dim === width,
       `cross_attention_dim is ${cross_attention_dim}, but ${said}; they are alike in every PixArt-alpha`,
