@@ -7,6 +7,7 @@ import { encodeImages, rehearseEncoding } from '../encode/encode.js';
 import { planEncoding, type EncodePlan } from '../encode/plan.js';
 import { openVae } from '../vae/openVae.js';
 import type { encode } from './declarations.js';
+import { counted } from './inspected/numbers.js';
 import { duration } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
@@ -35,10 +36,10 @@ export default async function run(call: Call<OptionsOf<typeof encode>>, terminal
     say: (line) => terminal.line(line),
     warn: (line) => terminal.warn(line),
   });
-  if (kept > 0) terminal.line(`${kept} files were there already`);
-  if (skipped.length > 0) terminal.line(`${skipped.length} broken images were left out`);
+  if (kept > 0) terminal.line(`there already: ${counted(kept, 'file')}`);
+  if (skipped.length > 0) terminal.line(`left out: ${counted(skipped.length, 'broken image')}`);
   for (const { folder, count: within, shards } of folders)
-    terminal.line(`${folder}: ${within} latents in ${shards} files`);
+    terminal.line(`${folder}: ${counted(within, 'latent')} in ${counted(shards, 'file')}`);
   terminal.line(`took ${duration(Date.now() - begun)}`);
   const [train, test] = folders;
   if (train && test)
@@ -80,13 +81,14 @@ function engineOptions({ options }: Call<OptionsOf<typeof encode>>): Parameters<
 function about({ options, vae, latentSize, labels, splits, count, ignored, bytes }: EncodePlan): string[] {
   const { images, imageSize, flips, dtype } = options;
   const { latentChannels, scalingFactor } = vae.spec;
-  const others = ignored > 0 ? `; ${ignored} other files are left alone` : '';
+  const others = ignored > 0 ? `; left alone: ${counted(ignored, 'other file')}` : '';
   return [
-    `${images}: ${count.toLocaleString('en')} images, ${meaning(labels)}${others}`,
+    `${images}: ${counted(count, 'image')}, ${meaning(labels)}${others}`,
     `crops of ${imageSize} x ${imageSize}${flips ? ', also mirrored,' : ''} become latents of ` +
       `${latentChannels} x ${latentSize} x ${latentSize}, to be scaled by ${scalingFactor}`,
     ...splits.map(
-      ({ folder, count: within, shards }) => `${folder}: ${within} images, ${shards.length} files`,
+      ({ folder, count: within, shards }) =>
+        `${folder}: ${counted(within, 'image')}, ${counted(shards.length, 'file')}`,
     ),
     `on the disk        ${(bytes / 1e6).toPrecision(3)} MB in ${dtype}`,
   ];
@@ -94,5 +96,6 @@ function about({ options, vae, latentSize, labels, splits, count, ignored, bytes
 
 function meaning({ count, captions, names }: EncodePlan['labels']): string {
   if (captions) return 'each with its caption';
-  return names ? `${count} classes` : 'without classes';
+  if (!names) return 'without classes';
+  return count === 1 ? '1 class' : `${count} classes`;
 }
