@@ -175,7 +175,10 @@ function fitsOf(options: Options): readonly Fit[] {
       `out_channels ${out_channels} is neither in_channels ${in_channels} nor twice that`,
     ],
     [width % 4 === 0, `${said}, no multiple of 4, which the position table needs`],
-    [!embedsSize || width % sizeParts === 0, `${said}, no multiple of ${sizeParts}, which embedding the size needs`],
+    [
+      !embedsSize || width % sizeParts === 0,
+      `${said}, no multiple of ${sizeParts}, which embedding the size needs`,
+    ],
     [
       cross_attention_dim === width,
       `cross_attention_dim is ${cross_attention_dim}, but ${said}; they are alike in every PixArt-alpha`,
