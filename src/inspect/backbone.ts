@@ -1,18 +1,14 @@
 // Which backbone is it, what does it cost, and if it is none that runs, what is wrong with it?
 import type { BackboneSpec } from '../backbones/backbone.js';
-import { exitsForHeads } from '../backbones/families.js';
 import type { Layout } from '../backbones/layout.js';
 import { openBackbone, type BackboneSource } from '../checkpoints/backbone.js';
 import { NotFiniteError, type NotFinite } from '../checkpoints/finite.js';
 import { Misfit, type Comparison } from '../checkpoints/parameters.js';
-import { countOf, type Weights } from '../engine/tensors.js';
-import { headPlan } from '../exits/heads.js';
-import type { MeasuredExit } from '../schedules/errorTable.js';
-import { measuredExits } from '../schedules/profile.js';
+import { countOf } from '../engine/tensors.js';
 import { dtypesOf, entriesOf, type DtypeFacts } from './dtypes.js';
-import { partMacs, type PartMacs } from './macs.js';
+import { costsOf, type Costs } from './macs.js';
 
-export interface BackboneFacts {
+export interface BackboneFacts extends Costs {
   readonly kind: 'backbone';
   readonly path: string;
   /** Of its parameters. */
@@ -26,9 +22,6 @@ export interface BackboneFacts {
   readonly fingerprint: string;
   /** What else the file holds. */
   readonly leftOut: readonly string[];
-  readonly parts: readonly PartMacs[];
-  /** With the backbone's own last layer at every exit, as ASE does. */
-  readonly exits: readonly MeasuredExit[];
 }
 
 /** A checkpoint that is taken for a backbone, but cannot run as one. */
@@ -68,13 +61,4 @@ export async function backboneFacts(source: BackboneSource): Promise<BackboneFac
       problems: [error.message],
     };
   }
-}
-
-/** @param weights of which the shapes alone matter */
-export function costsOf(spec: BackboneSpec, weights: Weights): Pick<BackboneFacts, 'parts' | 'exits'> {
-  const plans = exitsForHeads(spec).map((exit) => headPlan('shared', exit));
-  return {
-    parts: partMacs(spec, weights),
-    exits: measuredExits({ spec, backbone: weights, plans, heads: {} }),
-  };
 }

@@ -3,10 +3,10 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { readSpec } from '../backbones/spec.js';
 import { countOf, type Weights } from '../engine/tensors.js';
-import { costsOf, type BackboneFacts } from './backbone.js';
 import { bytesAt } from './bytes.js';
+import { costsOf, type Costs } from './macs.js';
 
-export interface BackboneConfigFacts extends Pick<BackboneFacts, 'parts' | 'exits'> {
+export interface BackboneConfigFacts extends Costs {
   readonly kind: 'backbone config';
   readonly path: string;
   readonly bytes: number;

@@ -261,9 +261,12 @@ export class Graph {
    * output carries the batch (the gradient of a weight has no batch dimension of its own). Elementwise work is not counted.
    */
   macsPerSample(): number {
-    const ofSamples = this.live().filter((node) =>
-      [...node.inputs, ...node.outputs].some((v) => v.shape.some((d) => this.isBatch(d))),
-    );
-    return ofSamples.reduce((sum, node) => sum + node.macs, 0) / this.sentinel;
+    return this.live().reduce((sum, node) => sum + this.macsOf(node), 0);
+  }
+
+  /** Of one node. */
+  macsOf(node: Node): number {
+    const isOfSamples = [...node.inputs, ...node.outputs].some((v) => v.shape.some((d) => this.isBatch(d)));
+    return isOfSamples ? node.macs / this.sentinel : 0;
   }
 }

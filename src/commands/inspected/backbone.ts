@@ -1,7 +1,7 @@
 // What does the user see of a backbone?
 import type { BackboneFacts, UnfitBackboneFacts } from '../../inspect/backbone.js';
 import type { BackboneConfigFacts } from '../../inspect/backboneConfig.js';
-import type { PartMacs } from '../../inspect/macs.js';
+import type { Costs, PartMacs } from '../../inspect/macs.js';
 import type { MeasuredExit } from '../../schedules/errorTable.js';
 import type { Terminal } from '../terminal.js';
 import { counted, millions, sized, typed, whole } from './numbers.js';
@@ -35,7 +35,7 @@ export function showUnfitBackbone({ path, spec }: UnfitBackboneFacts, terminal: 
   if (spec) specLines(spec).forEach((line) => terminal.line(line));
 }
 
-function showCosts({ parts, exits }: Pick<BackboneFacts, 'parts' | 'exits'>, terminal: Terminal): void {
+function showCosts({ parts, exits }: Costs, terminal: Terminal): void {
   terminal.table([['part', 'MMACs each'], ...parts.map((one) => [partName(one), millions(one.macs)])]);
   showExits(exits, terminal);
 }
