@@ -79,13 +79,16 @@ interface Shard {
   readonly mask: StoredTensor;
 }
 
+/** What of a backbone decides whether it can read the captions of a store. */
+type CaptionReader = Pick<CaptionedSpec, 'size' | 'captionChannels' | 'captionTokens'>;
+
 /**
  * Opens a store. Of its files the headers alone are read; a batch reads the captions that it asks for.
  * @param folder of the store
  * @param spec whose captions they shall be
  * @throws UserError if the store is not sound, or the backbone takes other captions
  */
-export async function openCaptions(folder: string, spec: CaptionedSpec): Promise<Captions> {
+export async function openCaptions(folder: string, spec: CaptionReader): Promise<Captions> {
   const index = await readJsonFile(join(folder, captionsFile), captionsFormat);
   requireFit(folder, index, spec);
   const shards: Shard[] = [];
@@ -110,7 +113,7 @@ export async function openCaptions(folder: string, spec: CaptionedSpec): Promise
   };
 }
 
-function requireFit(folder: string, { encoder, channels, tokens }: CaptionsIndex, spec: CaptionedSpec): void {
+function requireFit(folder: string, { encoder, channels, tokens }: CaptionsIndex, spec: CaptionReader): void {
   const { size, captionChannels, captionTokens } = spec;
   if (channels !== captionChannels)
     throw new UserError(

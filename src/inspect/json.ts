@@ -5,6 +5,7 @@ import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { UserError } from '../errors.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
+import { shown } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { isVaeConfig } from '../vae/spec.js';
 import { backboneConfigFacts, isBackboneConfig, type BackboneConfigFacts } from './backboneConfig.js';
@@ -64,9 +65,4 @@ function folderOf(path: string, name: string): string {
     `${path} describes the folder that it lies in, but under the name ${basename(path)}; expected ${name}. Rename it, or give ` +
       'the folder that it came from.',
   );
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

@@ -101,7 +101,10 @@ function problems(error: z.ZodError): string {
   return [...lines.slice(0, mostProblems), ...more].join('\n');
 }
 
-function shown(value: unknown): string {
-  const text = value === undefined ? 'missing' : JSON.stringify(value);
+/** A value of JSON in a few words; what nests without end would not be written out in time. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

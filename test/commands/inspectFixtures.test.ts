@@ -66,17 +66,23 @@ const table: readonly (readonly [RegExp, Said])[] = [
     good(/^an autoencoder of 43,711 parameters, all finite/, /latents of 4 and 2x smaller/, /\* 0\.18215/),
   ],
   [/^diffusers\/vae\/config\.json$/, good(/^the config of an autoencoder of 43,711 parameters/)],
+  [
+    /^captions(\/captions\.json)?$/,
+    good(/holds \d+ embedded captions of up to \d+ tokens x \d+/, /its shards agree/),
+  ],
   [/\.safetensors$/, recorded],
   [/\.json$/, bad(/is JSON without a format/, /exithead-bundle, exithead-schedule, exithead-error-table/)],
-  [/\.md$/, bad(/is text, but no config/)],
+  [/\.(md|txt)$/, bad(/is text, but no config/)],
   [/\.(png|jpg)$/, bad(/something that exithead does not know/)],
 ];
+
+/** What makes a folder one thing. */
+const described = ['model.safetensors', 'diffusion_pytorch_model.safetensors', 'captions.json', 'index.json'];
 
 const paths = readdirSync(fixturePath(''), { recursive: true, encoding: 'utf8' })
   .filter((name) => {
     const isModel = (file: string): boolean => existsSync(join(fixturePath(name), file));
-    // Of folders, those that hold a model.
-    return !statSync(fixturePath(name)).isDirectory() || ['model.safetensors', 'diffusion_pytorch_model.safetensors'].some(isModel);
+    return !statSync(fixturePath(name)).isDirectory() || described.some(isModel);
   })
   .sort(); // prettier-ignore
 

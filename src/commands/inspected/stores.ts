@@ -24,7 +24,7 @@ export function showCaptions({ path, bytes, index }: CaptionsFacts, terminal: Te
   terminal.line(
     `${path} holds ${counted(count, 'embedded caption')} of up to ${tokens} tokens x ${channels}`,
   );
-  terminal.line(`why: captions.json says so; ${sized(bytes)}`);
+  terminal.line(`why: captions.json says so, and its shards agree; ${sized(bytes)}`);
   terminal.line(`${counted(shards.length, 'shard')}, embedded by ${encoder}`);
 }
 

@@ -1,0 +1,27 @@
+// Does a piece of work stay within a second of computing and a few megabytes?
+
+/** Of the processor, so that a busy machine does not count. */
+const mostSeconds = 1;
+/** What a small file may make a reader hold. */
+const mostBytes = 64 * 2 ** 20;
+
+/** @param name of the work, for messages @throws Error if it took more than it may, or threw */
+export async function bounded<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const before = memory();
+  const start = process.cpuUsage();
+  const result = await work().catch((error: unknown) => {
+    throw new Error(`${name} was not refused as it should be`, { cause: error });
+  });
+  const { user, system } = process.cpuUsage(start);
+  const seconds = (user + system) / 1e6;
+  // Memory that is collected on the way counts less; a single large allocation shows.
+  const grown = memory() - before;
+  if (seconds > mostSeconds) throw new Error(`${name} took ${seconds.toFixed(2)} s of computing`);
+  if (grown > mostBytes) throw new Error(`${name} took ${Math.round(grown / 2 ** 20)} MiB`);
+  return result;
+}
+
+function memory(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
