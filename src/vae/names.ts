@@ -50,15 +50,6 @@ export function vaeNames(found: readonly string[]): VaeNames {
   };
 }
 
-/** Whether these are names of the tensors of such an autoencoder, in any layout. */
-export function holdsVae(found: readonly string[]): boolean {
-  const { nameIn } = vaeNames(found);
-  const there = new Set(found);
-  return ['encoder.conv_in.weight', 'decoder.conv_in.weight', 'encoder.conv_norm_out.weight'].every((ours) =>
-    there.has(nameIn(ours)),
-  );
-}
-
 interface Mapping {
   readonly layout: VaeLayout;
   readonly table: Table;
