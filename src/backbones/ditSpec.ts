@@ -100,8 +100,9 @@ interface Published {
   readonly num_heads: number;
 }
 
-/** Table 1 of the DiT paper; each comes with patches of 2, 4 and 8. */
+/** Table 1 of the DiT paper, each with patches of 2, 4 and 8; `tiny` is ours, for tests and for trying things. */
 const published: Readonly<Record<string, Published>> = {
+  tiny: { depth: 6, hidden_size: 48, num_heads: 4 },
   S: { depth: 12, hidden_size: 384, num_heads: 6 },
   B: { depth: 12, hidden_size: 768, num_heads: 12 },
   L: { depth: 24, hidden_size: 1024, num_heads: 16 },
@@ -123,7 +124,7 @@ export function publishedDit(name: string, data: DitData = {}): DitSpec | undefi
   return ditSpec({ ...given, ...size, patch_size: Number(patch), mlp_ratio: 4 }, name);
 }
 
-/** DiT-S/2 to DiT-XL/8. */
+/** DiT-tiny/2 to DiT-XL/8. */
 export function publishedDits(): string[] {
   return Object.keys(published).flatMap((letter) =>
     publishedPatches.map((patch) => `DiT-${letter}/${patch}`),

@@ -43,18 +43,17 @@ export function recognise(tensors: Shaped): Recognised {
 function recogniseDit(tensors: Shaped): Recognised {
   const [hidden_size = 0, in_channels = 0, patch_size = 0] = shapeOf(tensors, 'x_embedder.proj.weight');
   const depth = blocksIn(tensors, /^blocks\.(\d+)\./);
-  const num_heads = publishedDitHeads(depth, hidden_size);
-  if (num_heads === undefined) return unknownHeads('DiT', depth, hidden_size);
   const [outputs = 0] = shapeOf(tensors, 'final_layer.linear.weight');
-  return known('DiT', depth, hidden_size, () =>
-    ditSpec({
-      ...{ depth, hidden_size, num_heads, in_channels, patch_size },
-      input_size: patch_size * Math.sqrt(shapeOf(tensors, 'pos_embed')[1] ?? 0),
-      mlp_ratio: (shapeOf(tensors, 'blocks.0.mlp.fc1.weight')[0] ?? 0) / hidden_size,
-      num_classes: (shapeOf(tensors, 'y_embedder.embedding_table.weight')[0] ?? 0) - 1,
-      learn_sigma: outputs === 2 * in_channels * patch_size ** 2,
-    }),
-  );
+  const options = {
+    input_size: patch_size * Math.sqrt(shapeOf(tensors, 'pos_embed')[1] ?? 0),
+    ...{ patch_size, in_channels, hidden_size, depth },
+    mlp_ratio: (shapeOf(tensors, 'blocks.0.mlp.fc1.weight')[0] ?? 0) / hidden_size,
+    num_classes: (shapeOf(tensors, 'y_embedder.embedding_table.weight')[0] ?? 0) - 1,
+    learn_sigma: outputs === 2 * in_channels * patch_size ** 2,
+  };
+  const num_heads = publishedDitHeads(depth, hidden_size);
+  if (num_heads === undefined) return unknownHeads('DiT', depth, hidden_size, options);
+  return known('DiT', depth, hidden_size, () => ditSpec({ ...options, num_heads }));
 }
 
 function recogniseUvit(tensors: Shaped): Recognised {
@@ -62,20 +61,19 @@ function recogniseUvit(tensors: Shaped): Recognised {
   const depth = 2 * blocksIn(tensors, /^in_blocks\.(\d+)\./);
   if (tensors['context_embed.weight'])
     return { kind: 'unknown', reason: 'it is a U-ViT for text, of which only classes are supported' };
-  const num_heads = publishedUvitHeads(depth, embed_dim);
-  if (num_heads === undefined) return unknownHeads('U-ViT', depth, embed_dim);
   const [rows = -1] = shapeOf(tensors, 'label_emb.weight');
   const patches = (shapeOf(tensors, 'pos_embed')[1] ?? 0) - (rows > 0 ? 2 : 1);
-  return known('U-ViT', depth, embed_dim, () =>
-    uvitSpec({
-      ...{ depth, embed_dim, num_heads, in_chans, patch_size },
-      img_size: patch_size * Math.sqrt(patches),
-      mlp_ratio: (shapeOf(tensors, 'mid_block.mlp.fc1.weight')[0] ?? 0) / embed_dim,
-      mlp_time_embed: tensors['time_embed.0.weight'] !== undefined,
-      num_classes: rows,
-      conv: tensors['final_layer.weight'] !== undefined,
-    }),
-  );
+  const options = {
+    img_size: patch_size * Math.sqrt(patches),
+    ...{ patch_size, in_chans, embed_dim, depth },
+    mlp_ratio: (shapeOf(tensors, 'mid_block.mlp.fc1.weight')[0] ?? 0) / embed_dim,
+    mlp_time_embed: tensors['time_embed.0.weight'] !== undefined,
+    num_classes: rows,
+    conv: tensors['final_layer.weight'] !== undefined,
+  };
+  const num_heads = publishedUvitHeads(depth, embed_dim);
+  if (num_heads === undefined) return unknownHeads('U-ViT', depth, embed_dim, options);
+  return known('U-ViT', depth, embed_dim, () => uvitSpec({ ...options, num_heads }));
 }
 
 function known(family: string, depth: number, width: number, spec: () => BackboneSpec): Recognised {
@@ -83,12 +81,19 @@ function known(family: string, depth: number, width: number, spec: () => Backbon
   return { kind: 'known', spec: spec(), reason };
 }
 
-function unknownHeads(family: string, depth: number, width: number): Recognised {
+/** @param options that do show, under their official names: a config.json but for the heads */
+function unknownHeads(
+  family: string,
+  depth: number,
+  width: number,
+  options: Readonly<Record<string, number | boolean>>,
+): Recognised {
   return {
     kind: 'unknown',
     reason:
       `its tensors are those of a ${family} of depth ${depth} and width ${width}, which is no published size, ` +
-      'and they do not show the number of attention heads',
+      'and they do not show the number of attention heads (a divisor of the width): all else that a config.json ' +
+      `needs beside num_heads is ${JSON.stringify(options)}`,
   };
 }
 

@@ -86,7 +86,7 @@ export function publishedSize(name: string, data: DitData = {}): BackboneSpec {
   return spec;
 }
 
-/** DiT-S/2 to PixArt-XL/2. */
+/** DiT-tiny/2 to PixArt-XL/2. */
 export function publishedNames(): string[] {
   return [...publishedDits(), ...publishedUvits(), ...publishedPixarts()];
 }

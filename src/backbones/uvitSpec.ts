@@ -120,8 +120,9 @@ interface Published {
   readonly num_heads: number;
 }
 
-/** Table 1 of the U-ViT paper. */
+/** Table 1 of the U-ViT paper; `tiny` is ours, for tests and for trying things. */
 const published: Readonly<Record<string, Published>> = {
+  tiny: { depth: 4, embed_dim: 48, num_heads: 4 },
   S: { depth: 12, embed_dim: 512, num_heads: 8 },
   M: { depth: 16, embed_dim: 768, num_heads: 12 },
   L: { depth: 20, embed_dim: 1024, num_heads: 16 },
@@ -135,6 +136,7 @@ const imageNetLatents: Data = { in_chans: 4, num_classes: 1001, img_size: 32 };
 
 /** What each published checkpoint was trained on. */
 const publishedData: Readonly<Record<string, Data>> = {
+  'tiny/2': { img_size: 16, in_chans: 3, num_classes: -1 },
   // CIFAR-10
   'S/2': { img_size: 32, in_chans: 3, num_classes: -1 },
   // CelebA
@@ -151,13 +153,13 @@ const publishedData: Readonly<Record<string, Data>> = {
  * @param data what differs from the published checkpoint
  */
 export function publishedUvit(name: string, data: Partial<UvitOptions> = {}): UvitSpec | undefined {
-  const [, key = '', letter = '', patch = ''] = /^U-ViT-(([SMLH])\/(\d))$/.exec(name) ?? [];
+  const [, key = '', letter = '', patch = ''] = /^U-ViT-((tiny|[SMLH])\/(\d))$/.exec(name) ?? [];
   const [size, trained] = [published[letter], publishedData[key]];
   if (!size || !trained) return undefined;
   return uvitSpec({ ...trained, ...size, patch_size: Number(patch), ...data }, name);
 }
 
-/** U-ViT-S/2 to U-ViT-H/4. */
+/** U-ViT-tiny/2 to U-ViT-H/4. */
 export function publishedUvits(): string[] {
   return Object.keys(publishedData).map((key) => `U-ViT-${key}`);
 }

@@ -144,7 +144,7 @@ function fromTensors(file: string, tensors: Weights): Described {
       return recognised;
     case 'unknown':
       throw new UserError(
-        `what ${file} holds is not known: there is no ${configFile} beside it, and ${recognised.reason}. Put it ` +
+        `what ${file} holds is not known: there is no ${configFile} beside it, and ${recognised.reason}. Put one ` +
           'there, or give its path as config, or give a published size such as DiT-XL/2 as size.',
       );
     default:

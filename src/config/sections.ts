@@ -47,7 +47,7 @@ export const backboneFileSection = z
     config: file('path of its config.json, when the checkpoint stands alone').optional(),
     size: z
       .string()
-      .regex(/^(DiT-(S|B|L|XL)\/[248]|U-ViT-(S\/[24]|M\/4|[LH]\/[24])|PixArt-XL\/2)$/)
+      .regex(/^(DiT-(tiny|S|B|L|XL)\/[248]|U-ViT-(tiny\/2|S\/[24]|M\/4|[LH]\/[24])|PixArt-XL\/2)$/)
       .meta({
         description:
           'published size, when the checkpoint stands alone and its tensors do not show what it is',

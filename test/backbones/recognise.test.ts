@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { BackboneSpec } from '../../src/backbones/backbone.js';
 import { familyOf } from '../../src/backbones/families.js';
 import { recognise } from '../../src/backbones/recognise.js';
-import { publishedNames, publishedSize, uvitSpec } from '../../src/backbones/spec.js';
+import { ditJson } from '../../src/backbones/ditSpec.js';
+import { ditSpec, publishedNames, publishedSize, readSpec, uvitSpec } from '../../src/backbones/spec.js';
 import { tinySpec } from '../tiny-dit.js';
 
 /** What a checkpoint of that backbone shows. */
@@ -33,12 +34,16 @@ describe('tensors without a config.json', () => {
     expect(recognise(tensorsOf(latents))).toMatchObject({ kind: 'known', spec: latents });
   });
 
-  it('do not show attention heads of a size that was never published', () => {
-    const made = uvitSpec({ img_size: 16, patch_size: 2, embed_dim: 48, depth: 4, num_heads: 4 });
-    for (const spec of [tinySpec, made]) {
+  it('do not show attention heads of a size that was never published, but all else', () => {
+    const deeper = ditSpec({ ...ditJson(tinySpec), depth: 8 });
+    const made = uvitSpec({ img_size: 16, patch_size: 2, embed_dim: 48, depth: 6, num_heads: 4 });
+    for (const spec of [deeper, made]) {
       const { kind, reason } = recognise(tensorsOf(spec));
       expect(kind).toBe('unknown');
       expect(reason).toMatch(/depth \d and width 48, which is no published size.*attention heads/);
+      // What it tells is a config.json but for that number.
+      const [, options = ''] = /beside num_heads is (\{.*\})$/.exec(reason) ?? [];
+      expect(readSpec({ ...(JSON.parse(options) as object), num_heads: 4 }, 'config.json')).toEqual(spec);
     }
   });
 

@@ -40,7 +40,7 @@ describe('spec', () => {
     expect(tinySpec).toEqual({
       family: 'dit',
       conditioning: 'classes',
-      size: 'DiT-6x48/2',
+      size: 'DiT-tiny/2',
       depth: 6,
       tokens: 16,
       width: 48,

@@ -23,7 +23,7 @@ function messageFor(json: unknown): string {
 describe('the spec of a U-ViT', () => {
   it('is read from the options of the official class, which name no family', () => {
     expect(readSpec(fixtureJson('uvit/uncond/config.json'), 'config.json')).toEqual({
-      ...{ family: 'uvit', size: 'U-ViT-4x48/2', depth: 5, tokens: 65, width: 48, heads: 4, mlpRatio: 4 },
+      ...{ family: 'uvit', size: 'U-ViT-tiny/2', depth: 5, tokens: 65, width: 48, heads: 4, mlpRatio: 4 },
       ...{ patch: 2, channels: 3, imageSize: 16, outChannels: 3, classes: 0, nullClass: false },
       ...{ conditioning: 'classes', timeSteps: 1000, timeAxis: 'continuous', prediction: 'epsilon' },
       ...{ timeMlp: false, finalConvolution: true, exitRule: 'skips' },

@@ -96,7 +96,7 @@ describe('a U-ViT of the official code', () => {
     });
     const { spec } = await openBackbone({ path: at, weights: 'auto', exitRule: 'plain' });
     expect(spec).toMatchObject({ family: 'uvit', classes: 10, exitRule: 'plain' });
-    await refused(fixture('dit', { exitRule: 'plain' }), /exitRule \(plain\).*but this is DiT-6x48\/2/);
+    await refused(fixture('dit', { exitRule: 'plain' }), /exitRule \(plain\).*but this is DiT-tiny\/2/);
   });
 
   it('is refused by options of another one, which would run without a part of it', async () => {
@@ -204,7 +204,7 @@ describe('openBackbone', () => {
   });
 
   it('says what to give where the spec is not known, or given twice', async () => {
-    const at = folder('bare', { 'model.pt': 'dit/model.pt', 'config.txt': 'bad/README.md' });
+    const at = folder('bare', { 'model.pt': 'bad/control.pt', 'config.txt': 'bad/README.md' });
     const file = join(at, 'model.pt');
     await refused({ path: file, weights: 'auto' }, /no config\.json beside it.*as config.*DiT-XL\/2 as size/);
     const config = fixturePath('dit/config.json');

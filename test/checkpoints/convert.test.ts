@@ -208,7 +208,7 @@ describe('a conversion', () => {
     );
     await expect(planConversion(await open(tiny.folder), 'diffusers')).rejects.toThrow(/diffusers already/);
     await expect(planConversion(await open(fixturePath('uvit/cond')), 'diffusers')).rejects.toThrow(
-      /is U-ViT-4x48\/2, which has one layout/,
+      /is U-ViT-tiny\/2, which has one layout/,
     );
   });
 

@@ -13,9 +13,9 @@ interface Said {
 
 const good = (...says: RegExp[]): Said => ({ code: 0, says });
 const bad = (...says: RegExp[]): Said => ({ code: 2, says });
-const dit = /^DiT-6x48\/2, a backbone of 276,224 parameters, all finite$/m;
+const dit = /^DiT-tiny\/2, a backbone of 276,224 parameters, all finite$/m;
 const smallDit = /^DiT-3x16\/2, a backbone of 20,416 parameters, all finite$/m;
-const uvit = /^U-ViT-4x48\/2, a backbone of 15\d,\d{3} parameters, all finite$/m;
+const uvit = /^U-ViT-tiny\/2, a backbone of 15\d,\d{3} parameters, all finite$/m;
 const recorded = good(
   /is a \.safetensors file of \d+ tensors/,
   /why nothing more: its names are those of no/,
@@ -46,10 +46,10 @@ const table: readonly (readonly [RegExp, Said])[] = [
   [/^dit\/model\.pt$/, good(dit)],
   [/^dit\/model_plain\.pt$/, good(dit, /types: F16 \(72 tensors/)],
   [/^dit\/model_bf16\.safetensors$/, good(dit, /types: BF16 \(72 tensors/)],
-  [/^dit\/config\.json$/, good(/^the config of DiT-6x48\/2, a backbone of 276,224 parameters$/m)],
+  [/^dit\/config\.json$/, good(/^the config of DiT-tiny\/2, a backbone of 276,224 parameters$/m)],
   [/^uvit\/uncond(\/(model\.safetensors|nnet_ema\.pth))?$/, good(uvit, /16 x 16, unconditional,/)],
   [/^uvit\/cond(\/(model\.safetensors|nnet_ema\.pth))?$/, good(uvit, /16 x 16, 10 classes,/)],
-  [/^uvit\/\w+\/config\.json$/, good(/^the config of U-ViT-4x48\/2, /)],
+  [/^uvit\/\w+\/config\.json$/, good(/^the config of U-ViT-tiny\/2, /)],
   [
     /^diffusers\/dit(\/diffusion_pytorch_model\.safetensors)?$/,
     good(/^DiT-3x48\/2, a backbone of 179,312 parameters/, /layout is that of diffusers/, /divided by 127/),
