@@ -43,7 +43,7 @@ export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions):
   };
   const style = (format: 'bold' | 'yellow' | 'red', text: string, stream: Output): string =>
     hasColours(stream, env) ? styleText(format, text, { validateStream: false }) : text;
-  const line = (text = ''): void => {
+  const say = (text: string): void => {
     if (!quiet) write(info.write, text);
   };
   const close = (): void => {
@@ -52,16 +52,16 @@ export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions):
     ending?.end();
   };
   return {
-    line,
+    line: (text = '') => say(visible(text)),
     table(rows) {
-      const [head, ...body] = aligned(rows);
-      if (head !== undefined) [style('bold', head, info.stream), ...body].forEach((row) => line(row));
+      const [head, ...body] = aligned(rows.map((row) => row.map(cell)));
+      if (head !== undefined) [style('bold', head, info.stream), ...body].forEach(say);
     },
     json(value) {
       if (json) write(out, JSON.stringify(value, null, 2));
     },
-    warn: (text) => write(err, `${style('yellow', 'warning:', stderr)} ${text}`),
-    error: (text) => write(err, `${style('red', 'error:', stderr)} ${text}`),
+    warn: (text) => write(err, `${style('yellow', 'warning:', stderr)} ${visible(text)}`),
+    error: (text) => write(err, `${style('red', 'error:', stderr)} ${visible(text)}`),
     progress(label) {
       close();
       if (quiet) return noProgress;
@@ -71,6 +71,19 @@ export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions):
     },
     close,
   };
+}
+
+/** Names in a hostile file may hold what a terminal would obey: it is spelt out. Lines and tabs stay. */
+function visible(text: string): string {
+  return text.replaceAll(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (odd) => `\\u${odd.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A cell stays in its line. */
+function cell(value: string | number): string | number {
+  return typeof value === 'number' ? value : visible(value).replaceAll(/[\n\t]/g, ' ');
 }
 
 /** Writes until the reader goes away: after `| head` nobody is there, and that is no error. */

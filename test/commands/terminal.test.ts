@@ -33,6 +33,16 @@ describe('the terminal', () => {
     shown.table([]);
   });
 
+  it('spells out what a terminal would obey, such as names in a hostile file', () => {
+    const { shown, out, err } = opened({ isTTY: true });
+    shown.line('a\u001b[2Jb\tc\nd');
+    shown.table([['name'], ['x\u009b31m\ny']]);
+    shown.error('\u0007bell \u202eright to left\u007f');
+    expect(out()).toContain('a\\u001b[2Jb\tc\nd\n');
+    expect(out()).toContain('\nx\\u009b31m y\n');
+    expect(err()).toContain(' \\u0007bell \\u202eright to left\\u007f\n');
+  });
+
   it('colours on a terminal alone, and never against NO_COLOR', () => {
     const coloured = (options: Parameters<typeof opened>[0]): boolean => {
       const { shown, err } = opened(options);
