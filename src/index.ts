@@ -131,3 +131,5 @@ export { frechetDistance, momentsOf, type Moments } from './evaluate/frechet.js'
 export { imageGrid, type Picture } from './report/grid.js';
 export { reportPage, writeReport, type Report } from './report/page.js';
 export { runReport } from './report/runReport.js';
+
+export { inspect, problemsOf, type Inspected, type InspectOptions } from './inspect/inspect.js';
