@@ -40,7 +40,8 @@ const mostDepth = 50;
 const mostNameLength = 1024;
 
 /**
- * Opens a checkpoint of torch.save: a state dict, or a dict with `model` or `ema` (as DiT's training writes it).
+ * Opens a checkpoint of torch.save: a state dict, or a dict with `model` or `ema` (as DiT's training writes it) or
+ * `state_dict` (as that of latent diffusion does).
  * @throws UserError if the file is damaged, asks for anything but plain data, or lacks the weights asked for
  */
 export async function openTorch(path: string, which: WeightsChoice): Promise<TorchFile> {
@@ -121,11 +122,14 @@ function choose(path: string, top: Pickled, choice: WeightsChoice): Chosen {
     return isKind(dict, 'dict') ? [{ which, dict }] : [];
   });
   const isPlain = [...top.entries].some(([name, value]) => readView(path, name, value));
-  const plain = isPlain ? [{ which: 'plain' as const, dict: top }] : [];
+  // The original code of latent diffusion saves a state dict beside counters and settings.
+  const named = top.entries.get('state_dict');
+  const dict = isPlain ? top : isKind(named, 'dict') ? named : undefined;
+  const plain = dict ? [{ which: 'plain' as const, dict }] : [];
   const chosen = choice === 'auto' ? (parts[0] ?? plain[0]) : parts.find(({ which }) => which === choice);
   if (chosen) return chosen;
   const found = isPlain && parts.length === 0 ? 'a plain state dict' : shown([...top.entries.keys()]);
-  const wanted = choice === 'auto' ? 'ema, model or a plain state dict' : choice;
+  const wanted = choice === 'auto' ? 'ema, model, state_dict or a plain state dict' : choice;
   throw new UserError(
     `${path} holds ${found}, expected ${wanted}. ` +
       (choice === 'auto'

@@ -8,7 +8,7 @@ import { pattern } from '../checkpoints/names.js';
 export function areBackboneNames(names: readonly string[]): boolean {
   const found = new Set(
     names
-      .map((name) => name.replace(/^(ema|model)\./, ''))
+      .map((name) => name.replace(/^(ema|model|state_dict)\./, ''))
       .flatMap((name) => [name, nameFromDiffusers(name) ?? name])
       .map(pattern),
   );
@@ -23,7 +23,7 @@ export function areBackboneNames(names: readonly string[]): boolean {
 export function areVaeNames(names: readonly string[]): boolean {
   const there = (name: RegExp): boolean => names.some((one) => name.test(one));
   return (
-    there(/^(first_stage_model\.)?encoder\.conv_in\.weight$/) &&
-    there(/^(first_stage_model\.)?decoder\.conv_out\.weight$/)
+    there(/^(state_dict\.)?(first_stage_model\.)?encoder\.conv_in\.weight$/) &&
+    there(/^(state_dict\.)?(first_stage_model\.)?decoder\.conv_out\.weight$/)
   );
 }

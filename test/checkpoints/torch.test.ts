@@ -16,6 +16,7 @@ import {
   tensor,
   text,
   tuple,
+  whole,
   zip,
   type MadeTensor,
 } from './torch-bytes.js';
@@ -69,6 +70,14 @@ describe('a .pt file', () => {
         Math.max(...exact.map(Math.abs)) * 2 ** -11,
       );
     }
+  });
+  it('gives the state dict that stands beside counters and settings', async () => {
+    const inner = dict({ w: tensor({ storage: '0', length: 2, shape: [2], strides: [1] }) });
+    const file = made(checkpoint(dict({ global_step: whole(5), state_dict: inner }), { 0: floats(1, 2) }));
+    const { tensors, which } = await openTorch(file, 'auto');
+    expect(which).toBe('plain');
+    expect(await readTensors(stored(tensors))).toEqual({ w: { shape: [2], data: Float32Array.of(1, 2) } });
+    await refused(file, /expected ema/, 'ema');
   });
   it('gives the tensors of the same model as a .safetensors file', async () => {
     const { tensors } = await openTorch(fixturePath('bad/control.pt'), 'auto');
@@ -193,7 +202,7 @@ describe('a .pt file is refused', () => {
     await refused(file, /a dict with "model", "ema", "epoch", expected ema/, 'ema');
     await refused(
       made(checkpoint(dict({ net: dict({ w: view }) }))),
-      /"net", expected ema, model or a plain/,
+      /"net", expected ema, model, state_dict or a plain/,
     );
     await refused(made(checkpoint('}')), /an empty dict/);
     await refused(made(checkpoint(']')), /other than a dict/);
