@@ -101,6 +101,12 @@ export { writeCaptions, type CaptionStoreOptions, type EmbeddedCaptions } from '
 export { planEncoding, type EncodeOptions, type EncodePlan } from './encode/plan.js';
 export { encodeImages, rehearseEncoding, type Encoding, type EncodeWork } from './encode/encode.js';
 
+export { openVae, type StoredVae, type VaeOptions } from './vae/openVae.js';
+export { openVaeEncoder, type Encoded, type VaeEncoder } from './vae/encoder.js';
+export { openVaeDecoder, type VaeDecoder } from './vae/decoder.js';
+export { fromDiffusion, toDiffusion } from './vae/scaling.js';
+export type { VaeSpec } from './vae/spec.js';
+
 export { pretrain } from './training/pretrain.js';
 export { trainHeads } from './training/trainHeads.js';
 export { openTrained, type Trained } from './training/openTrained.js';
