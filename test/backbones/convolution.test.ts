@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { convolution } from '../../src/backbones/convolution.js';
+import { convolution, halvingConvolution } from '../../src/backbones/convolution.js';
 import type { Step } from '../../src/engine/engine.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
 import { pickEngine } from '../../src/engine/pick.js';
@@ -60,5 +60,18 @@ describe('a convolution that keeps the size', () => {
       for (const name of ['value', 'dx', 'dw', 'db'])
         expect(compiled?.[name]?.data).toBeAllClose(eager?.[name]?.data ?? [], 1e-4);
     }
+  });
+});
+
+describe('a convolution that halves the size', () => {
+  it('starts on the first pixel, with zeros to the right and below alone', () => {
+    tf.tidy(() => {
+      const x = tf.tensor4d([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [1, 4, 4, 1]);
+      // The pixel under the upper left corner of the kernel, plus a hundred times the one under the lower right corner.
+      const weight = tf.tensor4d([1, 0, 0, 0, 0, 0, 0, 0, 100], [1, 1, 3, 3]);
+      const y = halvingConvolution(x, { weight, bias: tf.tensor1d([0.5]) });
+      expect(y.shape).toEqual([1, 2, 2, 1]);
+      expect([...y.dataSync()]).toEqual([1101.5, 3.5, 9.5, 11.5]);
+    });
   });
 });
