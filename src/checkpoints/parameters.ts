@@ -214,7 +214,8 @@ function beyondModel(
   return new Set(strangers.filter((name) => patterns.has(pattern(nameIn(name)))));
 }
 
-function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+/** An entry of that name; what every object inherits is none. */
+export function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 

@@ -1,6 +1,6 @@
 // Which autoencoder does a path hold? Finds its spec and its weights, and checks that they belong together.
 import { dirname, join } from 'node:path';
-import { comparisonLines, fitting } from '../checkpoints/parameters.js';
+import { comparisonLines, fitting, own } from '../checkpoints/parameters.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { finiteCheck } from '../checkpoints/finite.js';
 import type { WeightsChoice } from '../checkpoints/torch.js';
@@ -133,8 +133,4 @@ function parametersOf(file: string, spec: VaeSpec, found: Found): Weights {
 /** Parts that only some autoencoders have; names in the file. */
 function isOfAnother(name: string): boolean {
   return /(^|\.)((post_)?quant_conv|attentions\.\d+|attn_\d+|attn\.\d+)\./.test(name);
-}
-
-function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
