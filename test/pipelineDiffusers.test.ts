@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { familyOf } from '../src/backbones/families.js';
@@ -8,7 +8,7 @@ import { ditSpec } from '../src/backbones/spec.js';
 import { writeSafetensors } from '../src/checkpoints/safetensors.js';
 import { readErrorTable } from '../src/schedules/errorTable.js';
 import { moved } from './training/tiny.js';
-import { told, workshop, type Json } from './workshop.js';
+import { lossesIn, told, workshop } from './workshop.js';
 
 const { at, heads } = workshop();
 
@@ -34,10 +34,7 @@ async function trained(name: string, ...set: string[]): Promise<string> {
   return String(run);
 }
 
-function losses(run: string): number[] {
-  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
-}
+const losses = (run: string): number[] => lossesIn(join(run, 'metrics.jsonl'));
 
 const onnx = ['--set', 'engine.kind=onnx'];
 

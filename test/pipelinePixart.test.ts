@@ -2,54 +2,22 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { initialWeights } from '../src/backbones/init.js';
-import { pixartSpec } from '../src/backbones/spec.js';
 import { writeBackbone } from '../src/checkpoints/writeBackbone.js';
 import { writeCaptions } from '../src/data/writeCaptions.js';
 import { readErrorTable } from '../src/schedules/errorTable.js';
 import { vaePath, writePhotos } from './encode/photos.js';
 import { madeCaptions } from './made-captions.js';
 import { moved } from './training/tiny.js';
-import { listing, refusalOf, told, workshop, type Json } from './workshop.js';
+import { lossesIn, listing, refusalOf, told, workshop } from './workshop.js';
+import { madePixart } from './tiny-pixart.js';
 
 const { at, heads } = workshop();
 
 /** With learned variance, as the published models have it. */
-const spec = pixartSpec({
-  ...{
-    num_layers: 3,
-    num_attention_heads: 2,
-    attention_head_dim: 8,
-    cross_attention_dim: 16,
-    time_steps: 100,
-  },
-  ...{
-    in_channels: 1,
-    out_channels: 2,
-    sample_size: 8,
-    patch_size: 4,
-    caption_channels: 6,
-    caption_tokens: 5,
-  },
-});
+const spec = madePixart(3, 1, 5);
 
 /** Of latents that the tiny autoencoder makes. */
-const latentSpec = pixartSpec({
-  ...{
-    num_layers: 2,
-    num_attention_heads: 2,
-    attention_head_dim: 8,
-    cross_attention_dim: 16,
-    time_steps: 100,
-  },
-  ...{
-    in_channels: 4,
-    out_channels: 8,
-    sample_size: 8,
-    patch_size: 4,
-    caption_channels: 6,
-    caption_tokens: 5,
-  },
-});
+const latentSpec = madePixart(2, 4, 5);
 
 /** A store of that many captions. */
 async function captions(name: string, count: number, channels = 6): Promise<void> {
@@ -79,10 +47,7 @@ async function trained(name: string, ...set: string[]): Promise<string> {
   return String(run);
 }
 
-function losses(run: string): number[] {
-  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
-}
+const losses = (run: string): number[] => lossesIn(join(run, 'metrics.jsonl'));
 
 const pixels = (folder: string): Buffer => readFileSync(at(folder, 'scheduled.png'));
 

@@ -1,8 +1,8 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { MeasuredExit } from '../src/schedules/errorTable.js';
 import { readErrorTable } from '../src/schedules/errorTable.js';
-import { refusalOf, told, workshop, type Json } from './workshop.js';
+import { lossesIn, refusalOf, told, workshop, type Json } from './workshop.js';
 
 const { at, pretrain, heads } = workshop();
 const unguided = ['--set', 'sample.guidance=1'];
@@ -32,11 +32,6 @@ async function whole(name: string, ...set: string[]): Promise<string> {
   await told('export', String(run), '--out', at(name, 'bundle'));
   await told('sample', at(name, 'bundle'), '-n', '4', '--out', at(name, 'drawn'));
   return String(run);
-}
-
-function lossesIn(metrics: string): number[] {
-  const lines = readFileSync(metrics, 'utf8').trimEnd().split('\n');
-  return lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
 }
 
 const lastLoss = (metrics: string): number => lossesIn(metrics).at(-1) ?? NaN;

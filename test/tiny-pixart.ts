@@ -1,6 +1,6 @@
-// The tiny PixArt of test/fixtures/diffusers: its spec, weights and recorded inputs.
+// The tiny PixArt of test/fixtures/diffusers, its spec, weights and recorded inputs; and one to give random weights.
 import type { PixartSpec, Query } from '../src/backbones/backbone.js';
-import { readPixartSpec } from '../src/backbones/pixartSpec.js';
+import { pixartSpec, readPixartSpec } from '../src/backbones/pixartSpec.js';
 import { tf } from '../src/engine/tf.js';
 import type { HostTensors } from '../src/engine/tensors.js';
 import { fixtureJson, fixturePath, fixtureTensors, pick } from './fixtures.js';
@@ -44,4 +44,13 @@ export function recordedQuery({ io }: Pick<TinyPixart, 'io'>, mask?: Float32Arra
       mask: shaped(mask ?? captionMask, 'caption_mask') as tf.Tensor2D,
     },
   };
+}
+
+/** One without recorded weights, with learned variance: 8 x 8 inputs in 4 tokens, width 16, captions of 6 numbers a token. */
+export function madePixart(depth: number, channels: number, captionTokens: number): PixartSpec {
+  return pixartSpec({
+    ...{ num_layers: depth, num_attention_heads: 2, attention_head_dim: 8, cross_attention_dim: 16 },
+    ...{ in_channels: channels, out_channels: 2 * channels, sample_size: 8, patch_size: 4 },
+    ...{ caption_channels: 6, caption_tokens: captionTokens, time_steps: 100 },
+  });
 }

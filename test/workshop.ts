@@ -1,5 +1,5 @@
 // A pipeline on made-up data: idx files of 8 x 8 images, configs of a tiny backbone and its heads, and the real verbs.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
@@ -49,6 +49,12 @@ export function abortsAtLook(n: number): AbortSignal {
   const { signal } = new AbortController();
   let looks = 0;
   return Object.defineProperty(signal, 'aborted', { get: () => ++looks >= n });
+}
+
+/** The losses in metrics.jsonl, in the order of the steps. */
+export function lossesIn(metrics: string): number[] {
+  const lines = readFileSync(metrics, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => Number((JSON.parse(line) as Json)['loss']));
 }
 
 /** All files and folders below, sorted. */

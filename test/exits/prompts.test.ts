@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { pixartSpec } from '../../src/backbones/pixartSpec.js';
 import type { StoredTensor } from '../../src/engine/tensors.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { headPlan, initialHeads } from '../../src/exits/heads.js';
@@ -13,24 +12,9 @@ import {
 } from '../../src/exits/prompts.js';
 import { stream } from '../../src/random.js';
 import { eager, livelyWeights, moved, onnx, spec as ditSpec } from '../training/tiny.js';
+import { madePixart } from '../tiny-pixart.js';
 
-const spec = pixartSpec({
-  ...{
-    num_layers: 3,
-    num_attention_heads: 2,
-    attention_head_dim: 8,
-    cross_attention_dim: 16,
-    time_steps: 100,
-  },
-  ...{
-    in_channels: 1,
-    out_channels: 2,
-    sample_size: 8,
-    patch_size: 4,
-    caption_channels: 6,
-    caption_tokens: 3,
-  },
-});
+const spec = madePixart(3, 1, 3);
 const [tokens, channels] = [3, 6];
 
 /** Four captions and the null caption; what is read is kept in `reads`. */
