@@ -112,5 +112,5 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
 }
 
 function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (t: number) => number): Way {
-  return { name, denoise: (x, t, y) => denoiser.predict(exitOf(t), { x, t, y, guidance }) };
+  return { name, begin: () => (x, t, y) => denoiser.predict(exitOf(t), { x, t, y, guidance }) };
 }

@@ -5,7 +5,10 @@ import { generateBatch, labelsFor, type DenoiseLabelled, type GenerateOptions } 
 /** A way of denoising, such as `scheduled` or `full`. */
 export interface Way {
   readonly name: string;
-  readonly denoise: DenoiseLabelled;
+  /** Steps of its own; unless given, those of all. */
+  readonly timesteps?: readonly number[];
+  /** Starts one batch: what a way remembers from step to step belongs to that batch alone. */
+  begin(): DenoiseLabelled;
 }
 
 /** What one way drew. */
@@ -27,24 +30,27 @@ export async function drawAll(
   ways: readonly Way[],
   onStep: (done: number, total: number) => void,
 ): Promise<{ readonly labels: Int32Array; readonly drawn: readonly Drawn[] }> {
-  const { count, batch, length, classes, timesteps } = options;
-  const sets = ways.map(({ name, denoise }) => ({
-    ...{ name, denoise },
+  const { count, batch, length, classes } = options;
+  const sets = ways.map((way) => ({
+    ...{ way, timesteps: way.timesteps ?? options.timesteps },
     images: new Float32Array(count * length),
     seconds: 0,
   }));
-  const total = ways.length * Math.ceil(count / batch) * timesteps.length;
+  const total = Math.ceil(count / batch) * sets.reduce((sum, { timesteps }) => sum + timesteps.length, 0);
   let done = 0;
   for (let from = 0; from < count; from += batch) {
     const some = Math.min(batch, count - from);
     for (const set of sets) {
       const start = performance.now();
-      const images = await generateBatch(options, from, some, set.denoise, () => onStep(++done, total));
+      const { way, timesteps } = set;
+      const images = await generateBatch({ ...options, timesteps }, from, some, way.begin(), () =>
+        onStep(++done, total),
+      );
       set.seconds += (performance.now() - start) / 1000;
       set.images.set(images, from * length);
     }
   }
-  const drawn = sets.map(({ name, images, seconds }) => ({ name, images, seconds }));
+  const drawn = sets.map(({ way, images, seconds }) => ({ name: way.name, images, seconds }));
   return { labels: labelsFor(0, count, classes), drawn };
 }
 

@@ -19,7 +19,7 @@ const options: GenerateOptions = {
 };
 const scaled = (name: string, by: number, heard: (name: string) => void = () => undefined): Way => ({
   name,
-  denoise: (x) => {
+  begin: () => (x) => {
     heard(name);
     return Promise.resolve(x.map((value) => by * value));
   },
@@ -40,8 +40,8 @@ describe('drawAll', () => {
     const { labels, drawn } = await drawAll(options, ways, silent);
     expect([...labels]).toEqual([0, 1, 0, 1, 0]);
     expect(drawn.map(({ name }) => name)).toEqual(['a', 'b']);
-    for (const [i, { denoise }] of ways.entries())
-      expect(drawn[i]?.images).toEqual(await generateBatch(options, 0, 5, denoise));
+    for (const [i, way] of ways.entries())
+      expect(drawn[i]?.images).toEqual(await generateBatch(options, 0, 5, way.begin()));
     expect(drawn[0]?.images).not.toEqual(drawn[1]?.images);
   });
 
@@ -52,10 +52,31 @@ describe('drawAll', () => {
     expect(heard).toEqual(Array.from({ length: 18 }, (_, i) => [i + 1, 18]));
   });
 
+  it('starts every batch of a way anew, with the steps of that way', async () => {
+    const begun: number[][] = [];
+    const own: Way = {
+      name: 'own',
+      timesteps: [700, 100],
+      begin: () => {
+        const seen: number[] = [];
+        begun.push(seen);
+        return (x, t) => {
+          seen.push(t);
+          return Promise.resolve(x);
+        };
+      },
+    };
+    const heard: number[] = [];
+    await drawAll(options, [scaled('a', 0.1), own], (_done, total) => void heard.push(total));
+    expect(begun).toEqual(Array.from({ length: 3 }, () => [700, 100]));
+    // Three batches of three and of two steps.
+    expect(heard).toEqual(Array.from({ length: 15 }, () => 15));
+  });
+
   it('gives each way its own seconds', async () => {
     const slow: Way = {
       name: 'slow',
-      denoise: async (x) => {
+      begin: () => async (x) => {
         await setTimeout(10);
         return x;
       },

@@ -31,7 +31,7 @@ export async function showSamples(context: Context, fp32: Side, int8: Side, coun
     for (const [kind, exit] of exitOf)
       ways.push({
         name: `${name}, ${kind}`,
-        denoise: (x, t, y) => denoiser.predict(exit(t), { x, t, y, guidance: sample.guidance }),
+        begin: () => (x, t, y) => denoiser.predict(exit(t), { x, t, y, guidance: sample.guidance }),
       });
   }
   const { labels, drawn } = await drawAll(
