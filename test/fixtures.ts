@@ -76,3 +76,10 @@ export function upload({ shape, data }: HostTensor): tf.Tensor {
 export function uploadAll(tensors: HostTensors): Tensors {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, upload(tensor)]));
 }
+
+/** The numbers of a fixture tensor that is made of floats. */
+export function fixtureFloats(file: string, name: string): Float32Array {
+  const { data } = pick(fixtureTensors(file), name);
+  if (!(data instanceof Float32Array)) throw new Error(`${name} is made of floats`);
+  return data;
+}

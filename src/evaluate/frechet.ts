@@ -1,6 +1,6 @@
 // How far apart are two sets of feature vectors? The Fréchet distance of the normal distributions that fit them.
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { UserError } from '../errors.js';
+import { requireVectors } from './vectors.js';
 
 /** A normal distribution: what a set of feature vectors is taken for. All of it in double precision. */
 export interface Moments {
@@ -16,17 +16,7 @@ export interface Moments {
  * @throws UserError if there are fewer than two rows, no whole number of them, or a number that is not finite
  */
 export function momentsOf(features: Float32Array | Float64Array, width: number): Moments {
-  const count = features.length / width;
-  if (!Number.isInteger(count) || count < 2)
-    throw new UserError(
-      `a Fréchet distance got ${features.length} numbers, expected at least two vectors of ${width}. Give more images.`,
-    );
-  const bad = features.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0)
-    throw new UserError(
-      `a Fréchet distance got ${features[bad]} in vector ${Math.floor(bad / width)}, expected finite numbers. ` +
-        'If the images were sampled, the sampler diverged: take more steps or another solver.',
-    );
+  const count = requireVectors(features, width, 2, 'a Fréchet distance');
   const mean = new Float64Array(width);
   features.forEach((value, i) => {
     mean[i % width] = (mean[i % width] ?? 0) + value / count;

@@ -2,16 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { frechetDistance, momentsOf } from '../../src/evaluate/frechet.js';
 import { stream } from '../../src/random.js';
-import { fixtureJson, fixtureTensors, pick } from '../fixtures.js';
+import { fixtureFloats, fixtureJson, fixtureTensors, pick } from '../fixtures.js';
 
 const features = fixtureTensors('metrics/features.safetensors');
 const expected = fixtureJson('metrics/expected.json') as { fid: { value: number; mean_term: number } };
 const width = 32;
-const of = (name: string): Float32Array => {
-  const { data } = pick(features, name);
-  if (!(data instanceof Float32Array)) throw new Error(`${name} is made of floats`);
-  return data;
-};
+const of = (name: string): Float32Array => fixtureFloats('metrics/features.safetensors', name);
 const [real, fake] = [momentsOf(of('real'), width), momentsOf(of('fake'), width)];
 
 describe('the Fréchet distance', () => {
