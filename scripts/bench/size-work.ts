@@ -8,9 +8,8 @@ import { openDenoiser } from '../../src/exits/denoiser.js';
 import { headPlan } from '../../src/exits/heads.js';
 import { stream } from '../../src/random.js';
 import { sample } from '../../src/samplers/sampler.js';
-import { headsStep } from '../../src/training/headsStep.js';
+import { headsInputs, headsStep, lossFeeds, targetsOf } from '../../src/training/headsStep.js';
 import { spreadTimes } from '../../src/training/noisyBatches.js';
-import { trainingInputs } from '../../src/training/pretrainStep.js';
 import { initialState } from '../../src/training/state.js';
 import { headsAtStart } from '../../src/training/trainHeads.js';
 
@@ -44,11 +43,12 @@ async function timed(work: () => Promise<unknown>): Promise<void> {
 }
 
 async function train(): Promise<number> {
-  const loss = { distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
+  const loss = { denoising: 1, distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
   const options = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, clip: 1, ema: 0.995 };
-  const step = await engine.compile(headsStep(spec, plans, loss, options), {
+  const targets = targetsOf(loss);
+  const step = await engine.compile(headsStep(spec, plans, targets, options), {
     state: initialState(heads),
-    batch: trainingInputs(spec),
+    batch: headsInputs(spec, plans, targets),
     frozen: weights,
   });
   const loaded = seconds(start);
@@ -58,7 +58,7 @@ async function train(): Promise<number> {
     y,
     t,
     noise: stream(0, 'noise').normals(length),
-    lambda: Float32Array.of(1, 1),
+    ...lossFeeds(loss, Float32Array.of(1, 1)),
     lr: 1e-4,
   };
   for (let i = 0; i < 3; i++) await timed(() => step(feeds));

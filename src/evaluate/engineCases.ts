@@ -5,11 +5,10 @@ import { ditSpec } from '../backbones/spec.js';
 import type { CompileOptions, Feeds, Step } from '../engine/engine.js';
 import { sizeOf, type HostTensor, type HostTensors } from '../engine/tensors.js';
 import { tf } from '../engine/tf.js';
-import { headPlan } from '../exits/heads.js';
+import { headPlan, type HeadPlan } from '../exits/heads.js';
 import { exitStep, queryInputs } from '../exits/model.js';
 import { stream } from '../random.js';
-import { headsStep } from '../training/headsStep.js';
-import { trainingInputs } from '../training/pretrainStep.js';
+import { headsInputs, headsStep, lossFeeds, targetsOf } from '../training/headsStep.js';
 import { initialState } from '../training/state.js';
 import { headsAtStart } from '../training/trainHeads.js';
 
@@ -90,9 +89,9 @@ async function headTraining(spec: LabelledSpec): Promise<EngineCase> {
   const update = { beta1: 0.9, beta2: 0.999, eps: 0.01, weightDecay: 0.01, clip: 1, ema: 0.9 };
   return {
     name: 'three training steps of heads',
-    step: headsStep(spec, plans, { distillation: 1, exitWeights: [0.5, 0.5] }, update),
-    options: { state: initialState(heads), batch: trainingInputs(spec), frozen: backbone },
-    feeds: [1, 2, 3].map((call) => trainingFeeds(spec, 4, call)),
+    step: headsStep(spec, plans, targets, update),
+    options: { state: initialState(heads), batch: headsInputs(spec, plans, targets), frozen: backbone },
+    feeds: [1, 2, 3].map((call) => trainingFeeds(spec, plans, 4, call)),
   };
 }
 
@@ -106,11 +105,20 @@ export function queryFeeds(spec: LabelledSpec, batch: number, call: number): Rec
   };
 }
 
+/** What heads are trained for here: all count the same, and so do both distances. */
+export const targets = targetsOf({ denoising: 1, distillation: 1 });
+
 /** Inputs of one training step. */
-export function trainingFeeds(spec: LabelledSpec, batch: number, call: number): Feeds {
+export function trainingFeeds(
+  spec: LabelledSpec,
+  plans: readonly HeadPlan[],
+  batch: number,
+  call: number,
+): Feeds {
   const query = queryFeeds(spec, batch, call);
   const noise = stream(1, 'engine check', call).normals(batch * spec.channels * spec.imageSize ** 2);
-  return { ...query, noise, lambda: new Float32Array(batch).fill(1), lr: 0.01 };
+  const loss = { denoising: 1, distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
+  return { ...query, ...lossFeeds(loss, new Float32Array(batch).fill(1)), noise, lr: 0.01 };
 }
 
 /** Small everywhere and nowhere zero, unlike the start of a training. */

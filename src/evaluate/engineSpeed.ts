@@ -6,11 +6,10 @@ import { tf } from '../engine/tf.js';
 import { headPlan } from '../exits/heads.js';
 import { exitStep, queryInputs } from '../exits/model.js';
 import { stream } from '../random.js';
-import { headsStep } from '../training/headsStep.js';
-import { trainingInputs } from '../training/pretrainStep.js';
+import { headsInputs, headsStep } from '../training/headsStep.js';
 import { initialState } from '../training/state.js';
 import { headsAtStart } from '../training/trainHeads.js';
-import { queryFeeds, randomWeights, trainingFeeds } from './engineCases.js';
+import { queryFeeds, randomWeights, targets, trainingFeeds } from './engineCases.js';
 
 export interface Speed {
   readonly name: string;
@@ -84,13 +83,12 @@ export async function engineSpeed(engine: Engine, options: SpeedOptions): Promis
   const plans = Array.from({ length: spec.depth - 1 }, (_, i) => headPlan('linear', i + 1));
   await measure(`training step of ${plans.length} heads on it`, ofBatch, async () => {
     const update = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, clip: 1, ema: 0.99 };
-    const loss = { distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
-    const step = await engine.compile(headsStep(spec, plans, loss, update), {
+    const step = await engine.compile(headsStep(spec, plans, targets, update), {
       state: initialState(await headsAtStart({ spec, weights }, plans, 0)),
-      batch: trainingInputs(spec),
+      batch: headsInputs(spec, plans, targets),
       frozen: weights,
     });
-    return { step, feeds: trainingFeeds(spec, batch, 0) };
+    return { step, feeds: trainingFeeds(spec, plans, batch, 0) };
   });
   return results;
 

@@ -6,17 +6,22 @@ import type { Dataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
-import { engineLine, type CompiledStep, type Engine, type Feeds, type Step } from '../engine/engine.js';
+import {
+  engineLine,
+  type CompiledStep,
+  type Engine,
+  type Feeds,
+  type InputSpec,
+  type Step,
+} from '../engine/engine.js';
 import { countOf, type FrozenWeights, type HostTensors, type Shapes } from '../engine/tensors.js';
 import { latestCheckpoint } from './checkpoints.js';
-import { lambdas, type LambdaRule } from './lambda.js';
 import { train, type TrainOptions } from './loop.js';
 import { learningRate } from './lr.js';
 import { noisyBatches } from './noisyBatches.js';
 import type { Progress } from './progress.js';
 import { logLine, type Run } from './runFolder.js';
 import { initialState, stateShapes } from './state.js';
-import { trainingInputs } from './pretrainStep.js';
 import type { UpdateOptions } from './update.js';
 
 /** What long work is given: the engine to run on and whom to tell. */
@@ -33,13 +38,17 @@ export interface Work {
 export interface Subject {
   readonly engine: Engine;
   readonly spec: BackboneSpec;
-  readonly config: Pick<TrainConfig, 'seed' | 'data' | 'diffusion' | 'optimizer' | 'train'> & {
-    readonly loss: Pick<TrainConfig['loss'], 'lambda' | 'gamma'>;
-  };
+  readonly config: Pick<TrainConfig, 'seed' | 'data' | 'diffusion' | 'optimizer' | 'train'>;
   /** What the first step starts from. */
   readonly weights: HostTensors;
   readonly frozen: FrozenWeights;
   readonly stepOf: (options: UpdateOptions) => Step;
+  /** What the step takes beside its state. */
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Weights of a sample's errors by its native t, [T] each, under the names of the inputs that take them. */
+  readonly timeWeights: Readonly<Record<string, Float32Array>>;
+  /** What else a step is fed, counted from 0. It depends on the index alone, so a resumed run repeats nothing. */
+  readonly feedsAt?: (index: number) => Feeds;
 }
 
 export interface FitOptions extends Subject, Work {
@@ -121,38 +130,32 @@ export function peakBytes(): number {
 }
 
 function compileStep(
-  { engine, spec, config, frozen, stepOf }: Subject,
+  { engine, config, frozen, stepOf, inputs }: Subject,
   state: HostTensors,
 ): Promise<CompiledStep> {
-  return engine.compile(stepOf(config.optimizer), { state, batch: trainingInputs(spec), frozen });
+  return engine.compile(stepOf(config.optimizer), { state, batch: inputs, frozen });
 }
 
 async function feedsOf(
-  { spec, config }: Subject,
+  { spec, config, timeWeights, feedsAt }: Subject,
   dataset: Dataset,
 ): Promise<(index: number) => Promise<Feeds>> {
   const { seed, optimizer, train } = config;
   const { steps, batch } = train;
-  const noise = diffusion(config.diffusion);
   const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const batches = noisyBatches(dataset, {
-    ...{ seed, batch, diffusion: noise },
-    lambdas: lambdas(lambdaRule(config.loss), noise.alphasCumprod),
+    ...{ seed, batch, diffusion: diffusion(config.diffusion), timeWeights },
     // Without a prompt that asks for nothing, none is left out.
     labelDropout: prompts.none === undefined ? 0 : config.diffusion.labelDropout,
     none: prompts.none ?? 0,
   });
   return async (index) => {
-    const { y, ...noisy } = await batches(index);
+    const { y, weights, ...noisy } = await batches(index);
     const lr = learningRate({ ...optimizer, steps, floor: 0 }, index);
-    return { ...noisy, ...(await prompts.feeds(y)), lr };
+    return { ...noisy, ...weights, ...(await prompts.feeds(y)), ...feedsAt?.(index), lr };
   };
 }
 
 function shapesOf(weights: HostTensors): Shapes {
   return Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, shape]));
-}
-
-function lambdaRule({ lambda, gamma }: Pick<TrainConfig['loss'], 'lambda' | 'gamma'>): LambdaRule {
-  return lambda === 'uniform' ? { kind: 'uniform' } : { kind: 'min-snr', gamma };
 }

@@ -1,25 +1,69 @@
 // What does one step of training heads do? One pass of the frozen backbone feeds all heads; only they have a backward.
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
-import type { Step } from '../engine/engine.js';
+import type { Feeds, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { queryOf } from '../exits/model.js';
 import { features, runHeads } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
 import { epsilonOf, weightedError } from './loss.js';
+import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
 import { update, type UpdateOptions } from './update.js';
 
+/** How much heads are to resemble what, and how much each of them counts. */
 export interface HeadsLoss {
-  /** Weight of the distance to the whole backbone's prediction beside the distance to the noise. */
+  /** Weight of the distance to the noise that is in x. */
+  readonly denoising: number;
+  /** Weight of the distance to what the whole backbone predicts. */
   readonly distillation: number;
   /** How much each head counts, in the order of the plans. */
   readonly exitWeights: readonly number[];
 }
 
+/** What heads are compared with. What they are not is no part of a compiled step. */
+export interface Targets {
+  readonly noise: boolean;
+  /** Without it the blocks after the last head never run. */
+  readonly full: boolean;
+}
+
+export function targetsOf({ denoising, distillation }: Omit<HeadsLoss, 'exitWeights'>): Targets {
+  return { noise: denoising > 0, full: distillation > 0 };
+}
+
+/** Inputs of `headsStep`: those of any training step, `importance` of every head, and each sample's `lambdaFull`. */
+export function headsInputs(
+  spec: BackboneSpec,
+  plans: readonly HeadPlan[],
+  targets: Targets,
+): Readonly<Record<string, InputSpec>> {
+  return {
+    ...trainingInputs(spec),
+    importance: { shape: [plans.length] },
+    ...(targets.full && { lambdaFull: { shape: ['batch'] } }),
+  };
+}
+
+/** Weights of both distances. @param lambda of each sample, or of each time */
+export function distanceWeights(
+  loss: Omit<HeadsLoss, 'exitWeights'>,
+  lambda: Float32Array,
+): Readonly<Record<string, Float32Array>> {
+  return {
+    lambda: lambda.map((weight) => loss.denoising * weight),
+    ...(targetsOf(loss).full && { lambdaFull: lambda.map((weight) => loss.distillation * weight) }),
+  };
+}
+
+/** What of the inputs says how much counts. @param lambda of each sample, [B] */
+export function lossFeeds(loss: HeadsLoss, lambda: Float32Array): Feeds {
+  return { ...distanceWeights(loss, lambda), importance: Float32Array.from(loss.exitWeights) };
+}
+
 /**
- * loss = sum_k w_k mean_i lambda(t_i) (|noise - head_k|^2 + distillation |full - head_k|^2), means over elements.
+ * loss = sum_k importance_k mean_i (lambda_i |noise - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
  * The noise is compared with the channels of epsilon, the backbone's prediction with all of them.
  *
  * State: training/state.ts of the heads. Frozen: the backbone. Results: `loss`, `norm` of the gradients before
@@ -28,24 +72,24 @@ export interface HeadsLoss {
 export function headsStep(
   spec: BackboneSpec,
   plans: readonly HeadPlan[],
-  { distillation, exitWeights }: HeadsLoss,
+  targets: Targets,
   options: UpdateOptions,
 ): Step {
   return (state, batch, frozen) => {
-    const { noise, lambda, lr } = batch;
-    if (!noise || !lambda || !lr) throw new Error('a training step needs noise, lambda and lr');
+    const { noise, lambda, lambdaFull, importance, lr } = batch;
+    if (!noise || !lambda || !importance || !lr || (targets.full && !lambdaFull))
+      throw new Error('a step of training heads needs noise, lambda, lambdaFull, importance and lr');
     const backbone = familyOf(spec).bind(spec, frozen);
     const exits = plans.map((plan) => plan.exit);
     const { states, full } = features(backbone, queryOf(batch, spec), exits);
-    const importance = tf.tensor1d([...exitWeights]);
-    const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance, (weights) => {
-      const each = runHeads(backbone, { plans, weights }, states).map(({ prediction }) => {
-        const toNoise = weightedError(epsilonOf(prediction, spec.channels), noise, lambda);
-        // Without it the blocks after the last head are no part of a compiled step.
-        if (distillation === 0) return toNoise;
-        return tf.add(toNoise, tf.mul(weightedError(prediction, full, lambda), distillation));
-      });
-      return tf.stack(each) as tf.Tensor1D;
+    const lossOf = (prediction: tf.Tensor4D): tf.Tensor =>
+      tf.addN([
+        ...(targets.noise ? [weightedError(epsilonOf(prediction, spec.channels), noise, lambda)] : []),
+        ...(targets.full && lambdaFull ? [weightedError(prediction, full, lambdaFull)] : []),
+      ]);
+    const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance.as1D(), (weights) => {
+      const each = runHeads(backbone, { plans, weights }, states);
+      return tf.stack(each.map(({ prediction }) => lossOf(prediction))) as tf.Tensor1D;
     });
     const { state: next, norm } = update(state, gradients, lr, options);
     const own = tf.unstack(losses).map((loss, k) => [`exit/${exits[k]}`, loss] as const);

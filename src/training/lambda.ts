@@ -8,6 +8,24 @@ import { unreachable } from '../errors.js';
  */
 export type LambdaRule = { readonly kind: 'uniform' } | { readonly kind: 'min-snr'; readonly gamma: number };
 
+/** The rule that a section `loss` names. */
+export function lambdaRule({
+  lambda,
+  gamma,
+}: {
+  readonly lambda: LambdaRule['kind'];
+  readonly gamma: number;
+}): LambdaRule {
+  switch (lambda) {
+    case 'uniform':
+      return { kind: lambda };
+    case 'min-snr':
+      return { kind: lambda, gamma };
+    default:
+      return unreachable(lambda);
+  }
+}
+
 /** lambda(t) of every native t. @param alphasCumprod alpha_bar by native t */
 export function lambdas(rule: LambdaRule, alphasCumprod: Float64Array): Float32Array {
   switch (rule.kind) {

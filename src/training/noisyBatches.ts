@@ -14,14 +14,14 @@ export interface NoisyBatch {
   readonly t: Float32Array;
   /** Class labels, [B]; those that were dropped ask for nothing. */
   readonly y: Int32Array;
-  /** Weight of each sample's error, [B]. */
-  readonly lambda: Float32Array;
+  /** Weights of each sample's errors, [B] each, such as `lambda`. */
+  readonly weights: Readonly<Record<string, Float32Array>>;
 }
 
 export interface NoisyBatchOptions extends BatchOptions {
   readonly diffusion: Diffusion;
-  /** lambda(t) by native t. */
-  readonly lambdas: Float32Array;
+  /** Weights by native t, [T] each, under the names of the inputs that take them. */
+  readonly timeWeights: Readonly<Record<string, Float32Array>>;
   /** Share of labels to drop, so that guidance has an unconditional model. */
   readonly labelDropout: number;
   /** The label that asks for nothing. */
@@ -33,7 +33,7 @@ export function noisyBatches(
   dataset: Dataset,
   options: NoisyBatchOptions,
 ): (step: number) => Promise<NoisyBatch> {
-  const { seed, batch, diffusion, lambdas, labelDropout, none } = options;
+  const { seed, batch, diffusion, timeWeights, labelDropout, none } = options;
   const examples = batches(dataset, options);
   return async (step) => {
     const { x: clean, y: labels } = await examples(step);
@@ -45,7 +45,9 @@ export function noisyBatches(
       noise,
       t,
       y: labels.map((label) => (random.uniform() < labelDropout ? none : label)),
-      lambda: t.map((at) => lambdas[at] ?? NaN),
+      weights: Object.fromEntries(
+        Object.entries(timeWeights).map(([name, weights]) => [name, t.map((at) => weights[at] ?? NaN)]),
+      ),
     };
   };
 }

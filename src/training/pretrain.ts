@@ -5,12 +5,14 @@ import { initialWeights, trainable } from '../backbones/init.js';
 import { ditSpec, uvitSpec } from '../backbones/spec.js';
 import { writeBackbone } from '../checkpoints/writeBackbone.js';
 import type { PretrainConfig } from '../config/schema.js';
+import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { unreachable } from '../errors.js';
 import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
+import { lambdaRule, lambdas } from './lambda.js';
 import { previews } from './previews.js';
-import { pretrainStep } from './pretrainStep.js';
+import { pretrainStep, trainingInputs } from './pretrainStep.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
 
@@ -49,7 +51,10 @@ export function specToMake({
 }
 
 /** What of a new backbone moves, what does not, and what a step does. */
-function parts(config: PretrainConfig): Pick<FitOptions, 'spec' | 'weights' | 'stepOf'> & {
+function parts(config: PretrainConfig): Pick<
+  FitOptions,
+  'spec' | 'weights' | 'stepOf' | 'inputs' | 'timeWeights'
+> & {
   readonly frozen: HostTensors;
 } {
   const spec = specToMake(config);
@@ -60,6 +65,8 @@ function parts(config: PretrainConfig): Pick<FitOptions, 'spec' | 'weights' | 's
     weights: Object.fromEntries(initial.filter(([name]) => moves.has(name))),
     frozen: Object.fromEntries(initial.filter(([name]) => !moves.has(name))),
     stepOf: (options) => pretrainStep(spec, options),
+    inputs: trainingInputs(spec),
+    timeWeights: { lambda: lambdas(lambdaRule(config.loss), diffusion(config.diffusion).alphasCumprod) },
   };
 }
 
@@ -71,9 +78,10 @@ export interface Pretrained {
 
 /** Trains all of a backbone but fixed positions, then writes the averaged weights to backbone/ in the run. */
 export async function pretrain(run: Run, config: PretrainConfig, work: Work): Promise<Pretrained> {
-  const { spec, weights, frozen, stepOf } = parts(config);
+  const subject = parts(config);
+  const { spec, frozen } = subject;
   const onCheckpoint = previews(run, spec, config, frozen, work);
-  const state = await fit({ ...work, run, spec, config, weights, frozen, stepOf, onCheckpoint });
+  const state = await fit({ ...work, ...subject, run, config, onCheckpoint });
   const path = join(run.path, 'backbone');
   const { steps, batch } = config.train;
   const fingerprint = await writeBackbone(

@@ -6,6 +6,7 @@ import { exitRuleOf } from '../backbones/spec.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { readTensor } from '../checkpoints/stored.js';
 import type { TrainConfig } from '../config/schema.js';
+import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
@@ -13,7 +14,8 @@ import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/he
 import { writeHeads } from '../exits/headsFile.js';
 import { weightsIn } from '../exits/precision.js';
 import { fit, peakBytes, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
-import { headsStep, type HeadsLoss } from './headsStep.js';
+import { distanceWeights, headsInputs, headsStep, targetsOf, type HeadsLoss } from './headsStep.js';
+import { lambdaRule, lambdas } from './lambda.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
 
@@ -33,13 +35,15 @@ export function headsLoss(
   { loss, heads }: Pick<TrainConfig, 'loss' | 'heads'>,
 ): HeadsLoss {
   const { distillation, exitWeights } = loss;
-  if (exitWeights === 'uniform') return { distillation, exitWeights: plans.map(() => 1 / plans.length) };
+  const denoising = 1;
+  if (exitWeights === 'uniform')
+    return { denoising, distillation, exitWeights: plans.map(() => 1 / plans.length) };
   if (exitWeights.length !== plans.length)
     throw new UserError(
       `loss.exitWeights has ${exitWeights.length} numbers for the ${plans.length} exits of heads.exits (${String(heads.exits)}). ` +
         'Give one for each.',
     );
-  return { distillation, exitWeights };
+  return { denoising, distillation, exitWeights };
 }
 
 /** Where a run keeps its trained heads. */
@@ -70,13 +74,23 @@ async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
 async function parts(
   config: TrainConfig,
   { spec, weights }: OpenedBackbone,
-): Promise<Pick<FitOptions, 'spec' | 'weights' | 'frozen' | 'stepOf'> & { plans: readonly HeadPlan[] }> {
+): Promise<
+  Pick<FitOptions, 'spec' | 'weights' | 'frozen' | 'stepOf' | 'inputs' | 'timeWeights' | 'feedsAt'> & {
+    plans: readonly HeadPlan[];
+  }
+> {
   const plans = headsToTrain(spec, config);
   const loss = headsLoss(plans, config);
+  const targets = targetsOf(loss);
+  const lambda = lambdas(lambdaRule(config.loss), diffusion(config.diffusion).alphasCumprod);
+  const importance = Float32Array.from(loss.exitWeights);
   return {
     ...{ spec, plans, frozen: await weightsIn(weights, config.engine.frozenPrecision) },
     weights: await headsAtStart({ spec, weights }, plans, config.seed),
-    stepOf: (options) => headsStep(spec, plans, loss, options),
+    stepOf: (options) => headsStep(spec, plans, targets, options),
+    inputs: headsInputs(spec, plans, targets),
+    timeWeights: distanceWeights(loss, lambda),
+    feedsAt: () => ({ importance }),
   };
 }
 

@@ -10,12 +10,12 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import type { Model } from '../../src/exits/model.js';
 import { sample } from '../../src/samplers/sampler.js';
 import { stream } from '../../src/random.js';
-import { headsStep } from '../../src/training/headsStep.js';
 import { cases, type Case } from '../trace/cases.js';
 import { feedsOf, stepOf } from '../trace/caseSteps.js';
 import {
   expectSame,
-  feedsFor,
+  headsFeeds,
+  headsTraining,
   livelyWeights,
   moved,
   onnx,
@@ -58,17 +58,18 @@ const plans: readonly HeadPlan[] = [
   { kind: 'block', exit: 2 },
 ];
 const backbone = livelyWeights();
+const loss = { denoising: 1, distillation: 0.7, exitWeights: [0.5, 1] };
 const heads = moved(initialHeads(spec, plans.slice(0, 2), backbone, 1), 0.02);
 
 /** Two steps of training heads of every kind, with batches of different sizes: losses and the whole state. */
 export async function expectTrainingLikeOnnx(engine: Engine, tolerance: number): Promise<void> {
   for (const kinds of [plans.slice(0, 2), plans.slice(2)]) {
     const training: Training = {
-      step: headsStep(spec, kinds, { distillation: 0.7, exitWeights: [0.5, 1] }, steady),
+      ...headsTraining(spec, kinds, loss, steady),
       weights: moved(initialHeads(spec, kinds, backbone, 1), 0.02),
       frozen: backbone,
     };
-    const feeds = [feedsFor(spec, 3, 0), feedsFor(spec, 2, 1)];
+    const feeds = [headsFeeds(spec, loss, 3, 0), headsFeeds(spec, loss, 2, 1)];
     expectSame(await runSteps(engine, training, feeds), await runSteps(onnx, training, feeds), tolerance);
   }
 }
@@ -77,11 +78,11 @@ export async function expectTrainingLikeOnnx(engine: Engine, tolerance: number):
 async function expectTrainingTwiceAlike(engine: Engine): Promise<void> {
   const kinds = plans.slice(0, 2);
   const training: Training = {
-    step: headsStep(spec, kinds, { distillation: 0.7, exitWeights: [0.5, 1] }, steady),
+    ...headsTraining(spec, kinds, loss, steady),
     weights: moved(initialHeads(spec, kinds, backbone, 1), 0.02),
     frozen: backbone,
   };
-  const run = () => runSteps(engine, training, [feedsFor(spec, 3, 0), feedsFor(spec, 2, 1)]);
+  const run = () => runSteps(engine, training, [headsFeeds(spec, loss, 3, 0), headsFeeds(spec, loss, 2, 1)]);
   expect(await run()).toEqual(await run());
 }
 

@@ -12,13 +12,23 @@ import { quantise, weightsIn } from '../../src/exits/precision.js';
 import { features, runHeads } from '../../src/exits/run.js';
 import { stream } from '../../src/random.js';
 import { lossesAndGradients } from '../../src/training/gradients.js';
-import { headsStep } from '../../src/training/headsStep.js';
 import { epsilonOf, weightedError } from '../../src/training/loss.js';
 import { trainingInputs } from '../../src/training/pretrainStep.js';
 import { initialState, part } from '../../src/training/state.js';
 import { update } from '../../src/training/update.js';
 import { fixturePath } from '../fixtures.js';
-import { eager, feedsFor, livelyWeights, moved, onnx, spec, steady } from '../training/tiny.js';
+import {
+  compileTraining,
+  eager,
+  feedsFor,
+  headsFeeds,
+  headsTraining,
+  livelyWeights,
+  moved,
+  onnx,
+  spec,
+  steady,
+} from '../training/tiny.js';
 
 const [rows, inputs, outputs] = [40, 96, 24];
 const normals = (name: string, shape: readonly [number, number]) => ({
@@ -193,11 +203,12 @@ describe('a backbone in 8 bits', () => {
       { kind: 'block', exit: 2 },
     ];
     const weights = moved(initialHeads(spec, plans, backbone, 3), 0.05);
-    const loss = { distillation: 0.7, exitWeights: [0.5, 2] };
-    const feeds = feedsFor(spec, 6, 4);
+    const loss = { denoising: 1, distillation: 0.7, exitWeights: [0.5, 2] };
+    const feeds = headsFeeds(spec, loss, 6, 4);
 
-    const whole = await onnx.compile(headsStep(spec, plans, loss, steady), {
-      ...{ state: initialState(weights), batch: trainingInputs(spec), frozen: rounded },
+    const whole = await compileTraining(onnx, {
+      ...headsTraining(spec, plans, loss, steady),
+      ...{ weights, frozen: rounded },
     });
     const results = await whole(feeds);
     const found = await whole.read();

@@ -9,7 +9,7 @@ import { tf } from '../../src/engine/tf.js';
 import { headShapes, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs } from '../../src/exits/model.js';
 import { runAll } from '../../src/exits/run.js';
-import { headsStep, type HeadsLoss } from '../../src/training/headsStep.js';
+import type { HeadsLoss } from '../../src/training/headsStep.js';
 import type { UpdateOptions } from '../../src/training/update.js';
 import { fixturePath, uploadAll } from '../fixtures.js';
 import { labelQuery } from '../queries.js';
@@ -18,7 +18,8 @@ import {
   compileTraining,
   eager,
   expectSame,
-  feedsFor,
+  headsFeeds,
+  headsTraining,
   livelyWeights,
   moved,
   movedNames,
@@ -35,15 +36,15 @@ const fourKinds: readonly HeadPlan[] = [
   { kind: 'block', exit: 4 },
   { kind: 'shared', exit: 5 },
 ];
-const weighed: HeadsLoss = { distillation: 0.7, exitWeights: [0.5, 1, 2, 0.25] };
+const weighed: HeadsLoss = { denoising: 1, distillation: 0.7, exitWeights: [0.5, 1, 2, 0.25] };
 /** Heads that no longer are what they began as. */
 const trainingOf = (
   of: BackboneSpec,
   frozen: HostTensors,
   { loss = weighed, plans = fourKinds, options = steady }: Varied,
 ): Training => ({
-  ...{ of, frozen },
-  step: headsStep(of, plans, loss, options),
+  ...headsTraining(of, plans, loss, options),
+  frozen,
   weights: moved(initialHeads(of, plans, frozen, 1), 0.02),
 });
 interface Varied {
@@ -57,11 +58,19 @@ const recorded = (varied: Varied = {}): Training => trainingOf(tinySpec, tinyWei
 /** Of a smaller one, with learned variances too. */
 const learned = ditSpec({ ...specJson(spec), in_channels: 2, depth: 6, learn_sigma: true });
 const training = (varied: Varied = {}): Training => trainingOf(learned, livelyWeights(learned), varied);
-const feeds = [3, 3, 2].map((batch, index) => feedsFor(learned, batch, index));
+const feedsOf = (loss: HeadsLoss): Feeds[] =>
+  [3, 3, 2].map((batch, index) => headsFeeds(learned, loss, batch, index));
 
 /** Losses of every head in plain double precision, from what runAll predicts. */
-function expectedLosses(weights: HostTensors, fed: Feeds, { distillation }: HeadsLoss): number[] {
-  const { x, t, y, noise, lambda } = fed as Readonly<Record<string, Float32Array>>;
+function expectedLosses(weights: HostTensors, fed: Feeds): number[] {
+  const {
+    x,
+    t,
+    y,
+    noise,
+    lambda,
+    lambdaFull = new Float32Array(3),
+  } = fed as Readonly<Record<string, Float32Array>>;
   if (!x || !t || !y || !noise || !lambda) throw new Error('these are no feeds of a training step');
   const { channels, outChannels, imageSize } = tinySpec;
   const [batch, plane] = [t.length, imageSize ** 2];
@@ -88,8 +97,8 @@ function expectedLosses(weights: HostTensors, fed: Feeds, { distillation }: Head
           toFull += (value - (full?.[at] ?? NaN)) ** 2;
           if (c < channels) toNoise += (value - (noise[(i * channels + c) * plane + p] ?? NaN)) ** 2;
         }
-      const error = toNoise / (channels * plane) + (distillation * toFull) / (outChannels * plane);
-      loss += ((lambda[i] ?? NaN) * error) / batch;
+      loss += ((lambda[i] ?? NaN) * toNoise) / (channels * plane) / batch;
+      loss += ((lambdaFull[i] ?? NaN) * toFull) / (outChannels * plane) / batch;
     }
     return loss;
   });
@@ -101,26 +110,34 @@ describe('a step of training heads', () => {
   it.each<[string, HeadsLoss]>([
     ['with distillation', weighed],
     ['without it', { ...weighed, distillation: 0 }],
+    ['as imitation alone', { ...weighed, denoising: 0 }],
   ])('moves all four kinds compiled as it does eagerly, at any batch, %s', async (_, loss) => {
+    const feeds = feedsOf(loss);
     const compiled = await runSteps(onnx, training({ loss }), feeds);
     expectSame(compiled, await runSteps(eager, training({ loss }), feeds), 2e-6);
   });
 
   it('does so too with the usual small eps, where no gradient is zero by nature', async () => {
     const plans = fourKinds.slice(0, 2);
-    const loss = { distillation: 1, exitWeights: [0.5, 0.5] };
+    const loss = { denoising: 1, distillation: 1, exitWeights: [0.5, 0.5] };
+    const feeds = feedsOf(loss);
     const usual = training({ plans, loss, options: { ...steady, eps: 1e-8 } });
     expectSame(await runSteps(onnx, usual, feeds), await runSteps(eager, usual, feeds), 1e-5);
   });
 
-  it.each([0.7, 0])(
-    'compares the noise with the channels of epsilon and the backbone with all: distillation %d',
-    async (distillation) => {
-      const loss = { ...weighed, distillation };
-      const fed = feedsFor(tinySpec, 3, 0);
+  it.each([
+    [1, 0.7],
+    [1, 0],
+    [0, 1],
+    [2, 0.25],
+  ])(
+    'compares the noise, weight %d, with the channels of epsilon and the backbone, weight %d, with all',
+    async (denoising, distillation) => {
+      const loss = { ...weighed, denoising, distillation };
+      const fed = headsFeeds(tinySpec, loss, 3, 0);
       const { weights } = recorded();
       const { results } = await runSteps(onnx, recorded({ loss }), [fed]);
-      const expected = expectedLosses(weights, fed, loss);
+      const expected = expectedLosses(weights, fed);
       const own = fourKinds.map(({ exit }) => results[0]?.[`exit/${exit}`] ?? NaN);
       expect(own).toBeAllClose(expected, 2e-6);
       const together = expected.reduce((sum, value, k) => sum + value * (loss.exitWeights[k] ?? NaN), 0);
@@ -137,7 +154,7 @@ describe('a step of training heads', () => {
       ...['w', 'm', 'v', 'ema'].flatMap((of) => names.map((name) => `${of}.${name}`)),
       'step',
     ];
-    const fed = feedsFor(tinySpec, 2, 0);
+    const fed = headsFeeds(tinySpec, weighed, 2, 0);
     for (const engine of [onnx, eager]) {
       const trained = await runSteps(engine, { ...recorded(), frozen }, [fed, fed]);
       expect(Object.keys(trained.state).toSorted()).toEqual(expected.toSorted());
@@ -151,9 +168,9 @@ describe('a step of training heads', () => {
   });
 
   it('leaves a head alone that does not count', async () => {
-    const loss = { distillation: 1, exitWeights: [1, 0, 1, 0] };
+    const loss = { denoising: 1, distillation: 1, exitWeights: [1, 0, 1, 0] };
     const still = training({ loss, options: { ...steady, weightDecay: 0 } });
-    const names = movedNames(await runSteps(onnx, still, feeds), still.weights);
+    const names = movedNames(await runSteps(onnx, still, feedsOf(loss)), still.weights);
     expect(names.filter((name) => name.includes('exits.2.'))).toEqual([]);
     expect(names).toContain('w.exits.1.last.linear.weight');
     expect(names).toContain('w.exits.4.block.mlp.fc1.weight');
@@ -172,7 +189,7 @@ describe('a step of training heads', () => {
       [{ kind: 'adapter', exit: 3, bottleneck: 8 }, adapter + last],
       [{ kind: 'block', exit: 3 }, block + last],
     ];
-    const loss = { distillation: 1, exitWeights: [1] };
+    const loss = { denoising: 1, distillation: 1, exitWeights: [1] };
     for (const [plan, macs] of expected) {
       const compiled = await compileTraining(onnx, recorded({ loss, plans: [plan] }));
       await compiled.dispose();
@@ -186,7 +203,7 @@ describe('a step of training heads', () => {
     const model = { spec: tinySpec, backbone: tinyWeights, plans, heads: recorded({ plans }).weights };
     const compiled = await compileTraining(
       onnx,
-      recorded({ loss: { distillation: 0, exitWeights: [1] }, plans }),
+      recorded({ loss: { denoising: 1, distillation: 0, exitWeights: [1] }, plans }),
     );
     await compiled.dispose();
     const { tokens: n, width: d, patch, outChannels } = tinySpec;
@@ -200,12 +217,12 @@ describe('a step of training heads', () => {
       { kind: 'linear', exit: 1 },
       { kind: 'block', exit: 2 },
     ];
-    const again = Array.from({ length: 40 }, () => ({ ...feedsFor(spec, 4, 0), lr: 0.02 }));
-    const loss = { distillation: 1, exitWeights: [0.5, 0.5] };
+    const loss = { denoising: 1, distillation: 1, exitWeights: [0.5, 0.5] };
+    const again = Array.from({ length: 40 }, () => ({ ...headsFeeds(spec, loss, 4, 0), lr: 0.02 }));
     const weights = initialHeads(spec, plans, frozen, 1);
     const { results } = await runSteps(
       onnx,
-      { step: headsStep(spec, plans, loss, steady), weights, frozen },
+      { ...headsTraining(spec, plans, loss, steady), weights, frozen },
       again,
     );
     for (const name of ['exit/1', 'exit/2'])
@@ -213,10 +230,12 @@ describe('a step of training heads', () => {
   });
 
   it('keeps no tensor of an eager run', async () => {
-    await expect(() => runSteps(eager, training(), feeds.slice(1))).toKeepTensorCount();
+    await expect(() => runSteps(eager, training(), feedsOf(weighed).slice(1))).toKeepTensorCount();
   });
 
   it('asks for noise, weights of the samples and a learning rate', () => {
-    expect(() => training().step({}, {}, {})).toThrow('a training step needs noise, lambda and lr');
+    expect(() => training().step({}, {}, {})).toThrow(
+      'a step of training heads needs noise, lambda, lambdaFull, importance and lr',
+    );
   });
 });

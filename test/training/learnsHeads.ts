@@ -7,12 +7,12 @@ import type { Feeds } from '../../src/engine/engine.js';
 import { tf } from '../../src/engine/tf.js';
 import { headKinds, initialHeads, runHead, type HeadPlan } from '../../src/exits/heads.js';
 import { runAll, runTo } from '../../src/exits/run.js';
-import { headsStep } from '../../src/training/headsStep.js';
 import { uploadAll } from '../fixtures.js';
 import {
   eager,
   expectSame,
-  feedsFor,
+  headsFeeds,
+  headsTraining,
   moved,
   movedNames,
   onnx,
@@ -21,7 +21,7 @@ import {
   type Training,
 } from './tiny.js';
 
-const loss = { distillation: 0.7, exitWeights: [0.5, 1, 2] };
+const loss = { denoising: 1, distillation: 0.7, exitWeights: [0.5, 1, 2] };
 
 /**
  * Declares the tests.
@@ -36,11 +36,11 @@ export function learnsHeads(
   const frozen = moved(initialWeights(spec, 1), 0.1);
   const start = initialHeads(spec, plans, frozen, 1);
   const training: Training = {
-    ...{ of: spec, frozen },
-    step: headsStep(spec, plans, loss, steady),
+    ...headsTraining(spec, plans, loss, steady),
+    frozen,
     weights: moved(start, 0.02),
   };
-  const feeds = [3, 2].map((batch, index) => feedsFor(spec, batch, index));
+  const feeds = [3, 2].map((batch, index) => headsFeeds(spec, loss, batch, index));
   const query = (): Query => queryOf(feeds[1] ?? {});
 
   it('moves every weight of every kind, compiled as it does eagerly', async () => {
@@ -53,7 +53,7 @@ export function learnsHeads(
   });
 
   it('brings every head nearer to a batch that it sees again and again', async () => {
-    const again = Array.from({ length: 40 }, () => ({ ...feedsFor(spec, 4, 0), lr: 0.02 }));
+    const again = Array.from({ length: 40 }, () => ({ ...headsFeeds(spec, loss, 4, 0), lr: 0.02 }));
     const { results } = await runSteps(onnx, { ...training, weights: start }, again);
     for (const { exit } of plans)
       expect(results.at(-1)?.[`exit/${exit}`]).toBeLessThan(0.8 * (results[0]?.[`exit/${exit}`] ?? NaN));

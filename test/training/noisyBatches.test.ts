@@ -20,7 +20,7 @@ const options: NoisyBatchOptions = {
   seed: 3,
   batch: 8,
   diffusion: schedule,
-  lambdas: lambdas({ kind: 'min-snr', gamma: 5 }, schedule.alphasCumprod),
+  timeWeights: { lambda: lambdas({ kind: 'min-snr', gamma: 5 }, schedule.alphasCumprod) },
   labelDropout: 0.1,
   none: 5,
 };
@@ -47,13 +47,14 @@ describe('noisy batches', () => {
   });
 
   it('weigh every sample by its time', async () => {
-    const { t, lambda } = await noisyBatches(dataset, options)(2);
+    const { t, weights } = await noisyBatches(dataset, options)(2);
     expect(t).toHaveLength(8);
     const snr = (at: number): number => {
       const alpha = schedule.alphasCumprod[at] ?? NaN;
       return alpha / (1 - alpha);
     };
-    expect(lambda).toBeAllClose(
+    expect(Object.keys(weights)).toEqual(['lambda']);
+    expect(weights['lambda']).toBeAllClose(
       Array.from(t, (at) => Math.min(snr(at), 5) / snr(at)),
       1e-6,
     );

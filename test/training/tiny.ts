@@ -3,12 +3,20 @@ import { expect } from '@jest/globals';
 import type { BackboneSpec } from '../../src/backbones/backbone.js';
 import { initialWeights } from '../../src/backbones/init.js';
 import { ditSpec } from '../../src/backbones/spec.js';
-import type { CompiledStep, Engine, Feeds, Step } from '../../src/engine/engine.js';
+import type { CompiledStep, CompileOptions, Engine, Feeds, Step } from '../../src/engine/engine.js';
 import { onnxEngine } from '../../src/engine/onnx.js';
 import { pickEngine } from '../../src/engine/pick.js';
-import type { HostTensors, Weights } from '../../src/engine/tensors.js';
+import type { FrozenWeights, HostTensors } from '../../src/engine/tensors.js';
+import type { HeadPlan } from '../../src/exits/heads.js';
 import { stream, type Stream } from '../../src/random.js';
 import { initialState } from '../../src/training/state.js';
+import {
+  headsInputs,
+  headsStep,
+  lossFeeds,
+  targetsOf,
+  type HeadsLoss,
+} from '../../src/training/headsStep.js';
 import { trainingInputs } from '../../src/training/pretrainStep.js';
 import type { UpdateOptions } from '../../src/training/update.js';
 
@@ -99,15 +107,34 @@ function promptFeeds(of: BackboneSpec, batch: number, random: Stream): Record<st
 export interface Training {
   readonly step: Step;
   readonly weights: HostTensors;
-  readonly frozen: Weights;
+  readonly frozen: FrozenWeights;
   readonly of?: BackboneSpec;
+  /** Those of pretraining, unless given. */
+  readonly inputs?: CompileOptions['batch'];
+}
+
+/** A step of training heads, and what it takes. */
+export function headsTraining(
+  of: BackboneSpec,
+  plans: readonly HeadPlan[],
+  loss: HeadsLoss,
+  options: UpdateOptions,
+): Pick<Training, 'of' | 'step' | 'inputs'> {
+  const targets = targetsOf(loss);
+  return { of, step: headsStep(of, plans, targets, options), inputs: headsInputs(of, plans, targets) };
+}
+
+/** `feedsFor` a step of training heads: its lambda goes to both distances. */
+export function headsFeeds(of: BackboneSpec, loss: HeadsLoss, batch: number, index: number): Feeds {
+  const feeds = feedsFor(of, batch, index);
+  return { ...feeds, ...lossFeeds(loss, feeds['lambda'] as Float32Array) };
 }
 
 export function compileTraining(
   engine: Engine,
-  { step, weights, frozen, of = spec }: Training,
+  { step, weights, frozen, of = spec, inputs = trainingInputs(of) }: Training,
 ): Promise<CompiledStep> {
-  return engine.compile(step, { state: initialState(weights), batch: trainingInputs(of), frozen });
+  return engine.compile(step, { state: initialState(weights), batch: inputs, frozen });
 }
 
 /** What came of several steps, one after the other. */

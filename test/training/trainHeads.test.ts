@@ -166,7 +166,7 @@ describe('heads to train', () => {
   it('count the same together as one, unless told', () => {
     const all = configOf({ heads: { kind: 'linear' }, loss: { distillation: 0.5 } });
     const plans = headsToTrain(spec, all);
-    expect(headsLoss(plans, all)).toEqual({ distillation: 0.5, exitWeights: [0.5, 0.5] });
+    expect(headsLoss(plans, all)).toEqual({ denoising: 1, distillation: 0.5, exitWeights: [0.5, 0.5] });
     expect(headsLoss(plans, configOf({ loss: { exitWeights: [1, 3] } })).exitWeights).toEqual([1, 3]);
     const three = configOf({ loss: { exitWeights: [1, 2, 3] } });
     expect(() => headsLoss(plans, three)).toThrow(UserError);

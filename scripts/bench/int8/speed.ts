@@ -8,8 +8,7 @@ import { headPlan } from '../../../src/exits/heads.js';
 import { exitStep, queryInputs } from '../../../src/exits/model.js';
 import { weightsIn } from '../../../src/exits/precision.js';
 import { stream } from '../../../src/random.js';
-import { headsStep } from '../../../src/training/headsStep.js';
-import { trainingInputs } from '../../../src/training/pretrainStep.js';
+import { headsInputs, headsStep, lossFeeds, targetsOf } from '../../../src/training/headsStep.js';
 import { initialState } from '../../../src/training/state.js';
 import { headsAtStart } from '../../../src/training/trainHeads.js';
 import { alternate, type Candidate } from '../alternate.js';
@@ -57,12 +56,13 @@ async function training(
   const weights = initialWeights(spec, 0);
   const plans = Array.from({ length: spec.depth - 1 }, (_, i) => headPlan(kind, i + 1, 64));
   const heads = await headsAtStart({ spec, weights }, plans, 0);
-  const loss = { distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
-  const feeds = feedsOf(spec, images);
+  const loss = { denoising: 1, distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
+  const targets = targetsOf(loss);
+  const feeds = { ...feedsOf(spec, images), ...lossFeeds(loss, new Float32Array(images).fill(1)) };
   const candidates: Candidate[] = [];
   for (const name of frozenPrecisions) {
-    const step = await engine.compile(headsStep(spec, plans, loss, update), {
-      ...{ state: initialState(heads), batch: trainingInputs(spec) },
+    const step = await engine.compile(headsStep(spec, plans, targets, update), {
+      ...{ state: initialState(heads), batch: headsInputs(spec, plans, targets) },
       frozen: await weightsIn(weights, name),
     });
     candidates.push({ name, images, run: () => step(feeds) });
@@ -82,7 +82,6 @@ function feedsOf(
     noise: random.normals(length),
     t: new Float32Array(batch).fill(spec.timeSteps / 2),
     y: new Int32Array(batch),
-    lambda: new Float32Array(batch).fill(1),
     lr: 1e-4,
   };
 }

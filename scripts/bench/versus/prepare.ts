@@ -50,7 +50,7 @@ export async function prepare(
       (exit) => exitMacs({ spec, backbone: weights, plans, heads: headWeights }, exit),
       spec.depth,
     ),
-    loss: { distillation: 1, exitWeights: plans.map(() => 1 / plans.length) },
+    loss: { denoising: 1, distillation: 1, exitWeights: plans.map(() => 1 / plans.length) },
     update: { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, clip: 1, ema: 0.995 },
   };
 }

@@ -4,7 +4,7 @@ import { openSafetensors } from '../../../src/checkpoints/safetensors.js';
 import { readTensor, readTensors } from '../../../src/checkpoints/stored.js';
 import { trainable } from '../../../src/backbones/init.js';
 import { ddpmBetas, diffusion } from '../../../src/diffusion/betas.js';
-import type { Engine, Feeds } from '../../../src/engine/engine.js';
+import type { CompileOptions, Engine, Feeds } from '../../../src/engine/engine.js';
 import { pickEngine } from '../../../src/engine/pick.js';
 import { tf } from '../../../src/engine/tf.js';
 import {
@@ -20,7 +20,7 @@ import { weightsIn } from '../../../src/exits/precision.js';
 import { exitStep, queryInputs, type Model } from '../../../src/exits/model.js';
 import { stream } from '../../../src/random.js';
 import { sample } from '../../../src/samplers/sampler.js';
-import { headsStep } from '../../../src/training/headsStep.js';
+import { headsInputs, headsStep, lossFeeds, targetsOf } from '../../../src/training/headsStep.js';
 import { pretrainStep, trainingInputs } from '../../../src/training/pretrainStep.js';
 import { initialState, part } from '../../../src/training/state.js';
 import type { Course, Job } from './job.js';
@@ -49,18 +49,24 @@ export async function openWork(job: Job, side: Ours, given?: Engine): Promise<Op
   switch (work.kind) {
     case 'forward':
       return forward(engine, model, batch);
-    case 'heads':
-      return train(engine, headsStep(spec, job.plans, job.loss, job.update), {
-        ...{ job, model, batch, frozen },
+    case 'heads': {
+      const targets = targetsOf(job.loss);
+      return train(engine, headsStep(spec, job.plans, targets, job.update), {
+        ...{ job, batch, frozen },
         moving: heads,
+        inputs: headsInputs(spec, job.plans, targets),
+        weights: lossFeeds(job.loss, floats(batch, 'lambda')),
       });
+    }
     case 'full': {
       const names = new Set(trainable(spec));
       const those = (move: boolean): Weights =>
         Object.fromEntries(Object.entries(weights).filter(([name]) => names.has(name) === move));
       return train(engine, pretrainStep(spec, job.update), {
-        ...{ job, model, batch, frozen: those(false) },
+        ...{ job, batch, frozen: those(false) },
         moving: await inMemory(those(true)),
+        inputs: trainingInputs(spec),
+        weights: { lambda: floats(batch, 'lambda') },
       });
     }
     case 'sample':
@@ -98,26 +104,28 @@ async function forward(engine: Engine, model: Model, batch: HostTensors): Promis
 
 interface Training {
   readonly job: Job;
-  readonly model: Model;
   readonly batch: HostTensors;
   readonly frozen: FrozenWeights;
   readonly moving: HostTensors;
+  readonly inputs: CompileOptions['batch'];
+  /** What is fed of how much counts. */
+  readonly weights: Feeds;
 }
 
 async function train(
   engine: Engine,
   step: Parameters<Engine['compile']>[0],
-  { job, model, batch, frozen, moving }: Training,
+  { job, batch, frozen, moving, inputs, weights }: Training,
 ): Promise<OpenWork> {
   const compiled = await engine.compile(step, {
     state: initialState(moving),
-    batch: trainingInputs(model.spec),
+    batch: inputs,
     frozen,
   });
   const feeds = {
     ...query(batch),
     noise: floats(batch, 'noise'),
-    lambda: floats(batch, 'lambda'),
+    ...weights,
     lr: job.update.lr,
   };
   return {
