@@ -41,17 +41,33 @@ export async function drawAll(
   for (let from = 0; from < count; from += batch) {
     const some = Math.min(batch, count - from);
     for (const set of sets) {
-      const start = performance.now();
       const { way, timesteps } = set;
-      const images = await generateBatch({ ...options, timesteps }, from, some, way.begin(), () =>
+      const { images, seconds } = await timedBatch({ ...options, timesteps }, from, some, way, () =>
         onStep(++done, total),
       );
-      set.seconds += (performance.now() - start) / 1000;
+      set.seconds += seconds;
       set.images.set(images, from * length);
     }
   }
   const drawn = sets.map(({ way, images, seconds }) => ({ name: way.name, images, seconds }));
   return { labels: labelsFor(0, count, classes), drawn };
+}
+
+/**
+ * Samples `from` to `from + count - 1` of one way, which must be warm.
+ * @param options of all ways; its timesteps are those of this way
+ * @returns [count, C, H, W], and the time spent sampling
+ */
+export async function timedBatch(
+  options: GenerateOptions,
+  from: number,
+  count: number,
+  way: Way,
+  onStep?: () => void,
+): Promise<Omit<Drawn, 'name'>> {
+  const start = performance.now();
+  const images = await generateBatch(options, from, count, way.begin(), onStep);
+  return { images, seconds: (performance.now() - start) / 1000 };
 }
 
 /** Mean squared difference of two sets of images: how far a shortcut drifts from full depth. */

@@ -1,0 +1,240 @@
+// How good and how fast are several ways of drawing the same samples? Ways in, rows out:
+//
+//   const rows = await evaluateWays([{ ...fullDepth(timesteps, spec.depth), model }, ...others], {
+//     engine, extractor, reference: await referenceOf(features, extractor.width), sampling, seeds: [0, 1, 2], signal, progress });
+//   rows.map(({ way, depthUsed, seeds }) => [way.name, depthUsed, kidOf(seeds).value]);
+//   kidDifference(rows[1], rows[2]); // in common noise: value and standard error
+import type { Diffusion } from '../diffusion/betas.js';
+import type { Engine } from '../engine/engine.js';
+import { Interrupted } from '../errors.js';
+import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { exitMacs, type Model } from '../exits/model.js';
+import type { Prompts } from '../exits/prompts.js';
+import { drift, timedBatch, type Way } from '../samplers/compare.js';
+import { labelsFor } from '../samplers/generate.js';
+import type { Solver } from '../samplers/solvers.js';
+import type { Progress } from '../training/progress.js';
+import { differenceOf, type Estimate, type Uncertain } from './estimate.js';
+import type { FeatureExtractor, Seen } from './features.js';
+import { judge, pooled, type Judgement, type Reference } from './judge.js';
+import type { SamplingWay } from './ways.js';
+
+/** What all ways have in common. */
+export interface Sampling {
+  readonly solver: Solver;
+  readonly diffusion: Diffusion;
+  /** 1 is unguided, and costs half. */
+  readonly guidance: number;
+  readonly clip: boolean;
+  readonly prompts: Prompts;
+  /** Samples of each seed. */
+  readonly count: number;
+  /** Samples at once. */
+  readonly batch: number;
+}
+
+/** A batch that was drawn: samples [count, C, H, W], and the time it took. */
+export interface DrawnBatch {
+  readonly images: Float32Array;
+  readonly seconds: number;
+}
+
+/** Which batch: samples `from` and following of a seed, drawn in one way. */
+export interface BatchKey {
+  readonly way: string;
+  readonly seed: number;
+  readonly from: number;
+}
+
+/** Where finished batches lie, so that work that was stopped goes on. */
+export interface KeptBatches {
+  read(key: BatchKey): Promise<DrawnBatch | undefined>;
+  write(key: BatchKey, batch: DrawnBatch): Promise<void>;
+}
+
+export interface EvaluateOptions {
+  readonly engine: Engine;
+  /** Of what the backbone draws. */
+  readonly extractor: FeatureExtractor;
+  /** Seen by the same extractor. */
+  readonly reference: Reference;
+  readonly sampling: Sampling;
+  /** Each is a set of samples of its own, in every way from the same noise. */
+  readonly seeds: readonly number[];
+  /** Whether the extractor's classes are the labels that are drawn: then agreement can be told. */
+  readonly decidesLabels?: boolean;
+  readonly kept?: KeptBatches;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** One way with one seed. */
+export interface SeedResult extends Judgement {
+  readonly seed: number;
+  /** Mean squared difference to full depth from the same noise, of what the backbone draws. */
+  readonly drift: number;
+  /** Time spent sampling, by batch. */
+  readonly seconds: readonly number[];
+}
+
+export interface Row {
+  readonly way: SamplingWay;
+  /** Multiply-adds of one sample; a guided one takes two passes a step. */
+  readonly macs: number;
+  /** Multiply-adds over those of full depth. */
+  readonly depthUsed: number;
+  /** In the order of the seeds. */
+  readonly seeds: readonly SeedResult[];
+}
+
+/**
+ * Draws the same samples in every way, in turns batch by batch and warm, and judges each set.
+ * @param ways the first is full depth, which drift and depth used refer to; names are unique
+ * @returns a row for each, in the same order
+ * @throws Interrupted after the signal; batches that were finished are kept
+ * @throws UserError if a sampler diverges
+ */
+export async function evaluateWays(
+  ways: readonly [SamplingWay, ...SamplingWay[]],
+  options: EvaluateOptions,
+): Promise<Row[]> {
+  const names = ways.map(({ name }) => name);
+  if (new Set(names).size < names.length)
+    throw new RangeError(`two ways of ${names.join(', ')} share a name`);
+  const { seeds, sampling, progress } = options;
+  const studio = studioOf(ways, options);
+  const results: SeedResult[][] = ways.map(() => []);
+  try {
+    for (const seed of seeds) {
+      const labels = labelsFor(0, sampling.count, sampling.prompts.count);
+      const sets = await drawSets(ways, seed, studio, options);
+      for (const [i, { seen, drift, seconds }] of sets.entries()) {
+        const judgement = await judge(seen, options.decidesLabels ? labels : undefined, options.reference);
+        results[i]?.push({ seed, ...judgement, drift, seconds });
+      }
+    }
+  } finally {
+    progress.end();
+    await studio.dispose();
+  }
+  const macs = ways.map((way) => macsOfWay(way, sampling.guidance));
+  return ways.map((way, i) => ({
+    way,
+    macs: macs[i] ?? NaN,
+    depthUsed: (macs[i] ?? NaN) / (macs[0] ?? NaN),
+    seeds: results[i] ?? [],
+  }));
+}
+
+/** Multiply-adds of one sample. */
+export function macsOfWay({ model, exits }: SamplingWay, guidance: number): number {
+  const cost = new Map([...new Set(exits)].map((exit) => [exit, exitMacs(model, exit)]));
+  return exits.reduce((sum, exit) => sum + (cost.get(exit) ?? NaN), 0) * (guidance === 1 ? 1 : 2);
+}
+
+/** Kernel distance of all seeds together. */
+export function kidOf(seeds: readonly SeedResult[]): Estimate {
+  return pooled(seeds.map(({ kid }) => kid));
+}
+
+/** Kernel distance of a less that of b, from the same noise. */
+export function kidDifference(a: Row, b: Row): Uncertain {
+  return differenceOf(kidOf(a.seeds), kidOf(b.seeds));
+}
+
+interface DrawnSet {
+  readonly seen: Seen;
+  readonly drift: number;
+  readonly seconds: readonly number[];
+}
+
+/** Samples are seen as they come, so that one batch of each way is all that memory holds. */
+async function drawSets(
+  ways: readonly SamplingWay[],
+  seed: number,
+  studio: Studio,
+  { extractor, sampling, seeds, kept, signal, progress }: EvaluateOptions,
+): Promise<DrawnSet[]> {
+  const { count, batch } = sampling;
+  const sets = ways.map(() => ({
+    features: new Float32Array(count * extractor.width),
+    probabilities: extractor.classes > 0 ? new Float32Array(count * extractor.classes) : undefined,
+    seconds: [] as number[],
+    squares: 0,
+  }));
+  const steps = ways.reduce((sum, { timesteps }) => sum + timesteps.length, 0);
+  const batches = Math.ceil(count / batch);
+  let done = seeds.indexOf(seed) * batches * steps;
+  const tell = (more: number): void => progress.update((done += more), seeds.length * batches * steps, {});
+  for (let from = 0; from < count; from += batch) {
+    const some = Math.min(batch, count - from);
+    let full = new Float32Array();
+    for (const [i, way] of ways.entries()) {
+      if (signal.aborted) throw new Interrupted('stopped while evaluating; finished batches are kept.');
+      const key = { way: way.name, seed, from };
+      const found = await kept?.read(key);
+      const drawn = found ?? (await studio.draw(way, { seed, from, count: some }, () => tell(1)));
+      if (found) tell(way.timesteps.length);
+      else await kept?.write(key, drawn);
+      if (i === 0) full = Float32Array.from(drawn.images);
+      const { features, probabilities } = await extractor.see(drawn.images);
+      const set = sets[i];
+      set?.features.set(features, from * extractor.width);
+      if (probabilities) set?.probabilities?.set(probabilities, from * extractor.classes);
+      set?.seconds.push(drawn.seconds);
+      if (set) set.squares += (drift(drawn.images, full) * some) / count;
+    }
+  }
+  return sets.map(({ features, probabilities, seconds, squares }) => ({
+    seen: { features, probabilities },
+    drift: squares,
+    seconds,
+  }));
+}
+
+/** Where samples are drawn. Nothing is compiled before it is needed: all batches may be there already. */
+interface Studio {
+  draw(
+    way: SamplingWay,
+    samples: { readonly seed: number; readonly from: number; readonly count: number },
+    onStep: () => void,
+  ): Promise<DrawnBatch>;
+  dispose(): Promise<void>;
+}
+
+function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: EvaluateOptions): Studio {
+  const { solver, diffusion, guidance, clip, prompts, count, batch } = sampling;
+  const denoisers = new Map<Model, Denoiser>();
+  const open = async (): Promise<void> => {
+    for (const model of new Set(ways.map((way) => way.model))) {
+      const exits = ways.filter((way) => way.model === model).flatMap((way) => way.exits);
+      const denoiser = await openDenoiser(engine, model, exits, guidance !== 1, prompts);
+      denoisers.set(model, denoiser);
+      // The last batch may be smaller.
+      for (const size of new Set([Math.min(batch, count), count % batch]))
+        if (size > 0) await denoiser.warmUp(size);
+    }
+  };
+  return {
+    async draw(way, { seed, from, count: some }, onStep) {
+      if (denoisers.size === 0) await open();
+      const denoiser = denoisers.get(way.model);
+      if (!denoiser) throw new Error(`the model of ${way.name} was not opened`);
+      const { channels, imageSize } = way.model.spec;
+      const options = {
+        ...{ solver, diffusion, clip, seed, signal, count, batch, timesteps: way.timesteps },
+        length: channels * imageSize ** 2,
+        classes: prompts.count,
+      };
+      return timedBatch(options, from, some, wayOf(way, denoiser, guidance), onStep);
+    },
+    async dispose() {
+      for (const denoiser of denoisers.values()) await denoiser.dispose();
+    },
+  };
+}
+
+function wayOf({ name, timesteps, exits }: SamplingWay, denoiser: Denoiser, guidance: number): Way {
+  const exitAt = new Map(timesteps.map((t, i) => [t, exits[i] ?? NaN]));
+  return { name, begin: () => (x, t, y) => denoiser.predict(exitAt.get(t) ?? NaN, { x, t, y, guidance }) };
+}
