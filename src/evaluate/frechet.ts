@@ -1,5 +1,6 @@
 // How far apart are two sets of feature vectors? The Fréchet distance of the normal distributions that fit them.
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { estimateOf, type Estimate } from './estimate.js';
 import { requireVectors } from './vectors.js';
 
 /** A normal distribution: what a set of feature vectors is taken for. All of it in double precision. */
@@ -21,16 +22,22 @@ export function momentsOf(features: Float32Array | Float64Array, width: number):
   features.forEach((value, i) => {
     mean[i % width] = (mean[i % width] ?? 0) + value / count;
   });
-  const centred = Matrix.from1DArray(
-    count,
+  const rows = centred(features, mean);
+  const covariance = rows
+    .transpose()
+    .mmul(rows)
+    .div(count - 1);
+  return { mean, covariance };
+}
+
+/** [count, width], less the mean. */
+function centred(features: Float32Array | Float64Array, mean: Float64Array): Matrix {
+  const width = mean.length;
+  return Matrix.from1DArray(
+    features.length / width,
     width,
     Float64Array.from(features, (value, i) => value - (mean[i % width] ?? 0)),
   );
-  const covariance = centred
-    .transpose()
-    .mmul(centred)
-    .div(count - 1);
-  return { mean, covariance };
 }
 
 /**
@@ -39,30 +46,93 @@ export function momentsOf(features: Float32Array | Float64Array, width: number):
  * so compare sets of one size only.
  */
 export function frechetDistance(a: Moments, b: Moments): number {
-  if (a.mean.length !== b.mean.length)
-    throw new Error(`vectors of ${a.mean.length} and ${b.mean.length} numbers do not compare`);
-  const shift = a.mean.reduce((sum, value, i) => sum + (value - (b.mean[i] ?? NaN)) ** 2, 0);
-  // tr((A B)^(1/2)) is the sum of the roots of the eigenvalues of A^(1/2) B A^(1/2), which is symmetric where A B is not.
-  const root = squareRoot(a.covariance);
-  const middle = root.mmul(b.covariance).mmul(root);
-  const shared = eigenvaluesOf(symmetric(middle)).reduce(
-    (sum, value) => sum + Math.sqrt(Math.max(value, 0)),
-    0,
-  );
-  return shift + a.covariance.trace() + b.covariance.trace() - 2 * shared;
+  return distanceFrom(a, b, commonRoots(a, b));
 }
 
-/** Of a symmetric matrix without negative eigenvalues; what rounding makes negative counts as 0. */
-function squareRoot(matrix: Matrix): Matrix {
+/** A reference set, with its moments. */
+export interface FrechetReference {
+  /** [count, width] */
+  readonly features: Float32Array;
+  readonly width: number;
+  readonly moments: Moments;
+}
+
+/** @throws UserError as `momentsOf` */
+export function frechetReference(features: Float32Array, width: number): FrechetReference {
+  return { features, width, moments: momentsOf(features, width) };
+}
+
+/**
+ * The Fréchet distance with its standard error, from the derivative at the two normal distributions (Rippl, Munk, Sturm,
+ * "Limit Laws of the Empirical Wasserstein Distance: Gaussian Distributions", 2016): a vector x of the set with mean m
+ * and covariance A, against n and B, adds 2 (m - n).(x - m) + (x - m).(1 - T)(x - m), where
+ * T = A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2) moves the one distribution onto the other.
+ *
+ * It holds where there are many more vectors than numbers in one. That small sets come out too far apart is no part of
+ * it: where two sets of one size are compared, most of that cancels.
+ * @param generated [count, width]
+ * @throws UserError as `momentsOf`
+ */
+export function frechetEstimate(generated: Float32Array, reference: FrechetReference): Estimate {
+  const [a, b] = [momentsOf(generated, reference.width), reference.moments];
+  const roots = commonRoots(a, b);
+  const { root, inverse, shared, sharedInverse } = roots;
+  return estimateOf(
+    distanceFrom(a, b, roots),
+    termsOf(generated, a, b, inverse.mmul(shared).mmul(inverse)),
+    termsOf(reference.features, b, a, root.mmul(sharedInverse).mmul(root)),
+  );
+}
+
+/** @param map [width, width], from the distribution of `own` to that of `other` */
+function termsOf(features: Float32Array, own: Moments, other: Moments, map: Matrix): Float64Array {
+  const rows = centred(features, own.mean);
+  const bent = Matrix.sub(rows, rows.mmul(map));
+  const shift = own.mean.map((value, k) => 2 * (value - (other.mean[k] ?? NaN)));
+  return Float64Array.from({ length: rows.rows }, (_, i) =>
+    shift.reduce((sum, move, k) => sum + (move + bent.get(i, k)) * rows.get(i, k), 0),
+  );
+}
+
+/** Of covariances A and B. */
+interface CommonRoots {
+  /** A^(1/2) */
+  readonly root: Matrix;
+  readonly inverse: Matrix;
+  /** (A^(1/2) B A^(1/2))^(1/2) */
+  readonly shared: Matrix;
+  readonly sharedInverse: Matrix;
+}
+
+/** tr((A B)^(1/2)) is the trace of `shared`, the root of a matrix that is symmetric where A B is not. */
+function commonRoots(a: Moments, b: Moments): CommonRoots {
+  if (a.mean.length !== b.mean.length)
+    throw new Error(`vectors of ${a.mean.length} and ${b.mean.length} numbers do not compare`);
+  const { root, inverse } = rootsOf(a.covariance);
+  const { root: shared, inverse: sharedInverse } = rootsOf(symmetric(root.mmul(b.covariance).mmul(root)));
+  return { root, inverse, shared, sharedInverse };
+}
+
+function distanceFrom(a: Moments, b: Moments, { shared }: CommonRoots): number {
+  const shift = a.mean.reduce((sum, value, i) => sum + (value - (b.mean[i] ?? NaN)) ** 2, 0);
+  return shift + a.covariance.trace() + b.covariance.trace() - 2 * shared.trace();
+}
+
+/** Smaller eigenvalues, as a part of the largest, are rounding: no vector of the set goes that way. */
+const leastShare = 1e-12;
+
+/** Of a symmetric matrix without negative eigenvalues; what rounding makes negative counts as 0, whose inverse is left 0. */
+function rootsOf(matrix: Matrix): { root: Matrix; inverse: Matrix } {
   const { eigenvectorMatrix: vectors, realEigenvalues } = new EigenvalueDecomposition(matrix, {
     assumeSymmetric: true,
   });
-  const roots = realEigenvalues.map((value) => Math.sqrt(Math.max(value, 0)));
-  return vectors.clone().mulRowVector(roots).mmul(vectors.transpose());
-}
-
-function eigenvaluesOf(matrix: Matrix): readonly number[] {
-  return new EigenvalueDecomposition(matrix, { assumeSymmetric: true }).realEigenvalues;
+  const least = leastShare * realEigenvalues.reduce((most, value) => Math.max(most, value), 0);
+  const turned = (of: (value: number) => number): Matrix =>
+    vectors.clone().mulRowVector(realEigenvalues.map(of)).mmul(vectors.transpose());
+  return {
+    root: turned((value) => Math.sqrt(Math.max(value, 0))),
+    inverse: turned((value) => (value > least ? 1 / Math.sqrt(value) : 0)),
+  };
 }
 
 /** Without the last bits by which a product of symmetric matrices differs from its transpose. */
