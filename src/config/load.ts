@@ -5,7 +5,7 @@ import { fileLayers, merge, settingLayer, type Layer, type Setting } from './lay
 import { check } from './parse.js';
 import { movePaths } from './paths.js';
 import { keyName, refusal, type Problem } from './problems.js';
-import { configKinds, type ConfigKind, type ConfigOf } from './schema.js';
+import type { ConfigKind, ConfigOf } from './schema.js';
 
 export interface LoadOptions<Kind extends ConfigKind> {
   /** What the config is for: which keys it must and may have. */
@@ -37,7 +37,7 @@ export async function loadConfig<Kind extends ConfigKind>(
     .reduce<unknown>(merge, {});
   const checked = check(kind, value);
   if (checked.ok) return { kind, config: checked.config, sources: layers.map(({ name }) => name) };
-  const meant = configKinds.find((other) => other !== 'sample' && check(other, value).ok);
+  const meant = (['pretrain', 'train'] as const).find((other) => check(other, value).ok);
   if (path !== undefined && meant !== undefined)
     throw new UserError(
       `${path}: is a config for ${meant}, not for ${kind}; run \`exithead ${meant} ${path}\` or give another one`,

@@ -6,7 +6,7 @@ import { movePaths } from './paths.js';
 import type { ConfigKind } from './schema.js';
 
 /** A config of few keys may serve for several: the one that asks for most comes first. */
-const kinds = ['train', 'pretrain', 'sample'] as const satisfies readonly ConfigKind[];
+const kinds = ['train', 'pretrain', 'sample', 'evaluate'] as const satisfies readonly ConfigKind[];
 
 export type LoadedForSome = { readonly [Kind in ConfigKind]: Loaded<Kind> }[ConfigKind];
 
@@ -19,7 +19,7 @@ export type Purpose =
     };
 
 /**
- * The first kind of config that a file is, of train, pretrain and sample.
+ * The first kind of config that a file is, of train, pretrain, sample and evaluate.
  * @throws UserError with all that is wrong in it, as a config of the kind that it comes nearest to
  */
 export async function purposeOf(path: string): Promise<Purpose> {
@@ -51,6 +51,8 @@ async function load(path: string, kind: ConfigKind): Promise<LoadedForSome> {
     case 'pretrain':
       return loadConfig(path, { kind });
     case 'sample':
+      return loadConfig(path, { kind });
+    case 'evaluate':
       return loadConfig(path, { kind });
   }
 }

@@ -6,6 +6,7 @@ const purposes: Readonly<Record<ConfigKind, string>> = {
   pretrain: '`exithead pretrain`: making a backbone',
   train: '`exithead train`: heads on a backbone, and what follows in the same run',
   sample: '`exithead sample --config`: drawing from a bundle',
+  evaluate: '`exithead evaluate --config`: judging what a bundle draws',
 };
 
 /** Markdown: a table of keys for every purpose. */

@@ -257,29 +257,42 @@ const sampleSchema = z.strictObject({
   engine: sections.bundleEngineSection,
 });
 
+const evaluateSchema = z.strictObject({
+  seed: sections.seedSection,
+  data: sections.dataSection.optional(),
+  sample: sections.evaluateSampleSection,
+  evaluate: sections.evaluateSection,
+  vae: sections.vaeSection,
+  engine: sections.bundleEngineSection,
+});
+
 /**
  * What a config may be for:
  * - pretrain: making a backbone;
  * - train: training heads on a backbone, and all that follows in the same run (profile, schedule, export);
- * - sample: sampling from a bundle.
+ * - sample: sampling from a bundle;
+ * - evaluate: judging what a bundle draws.
  */
 export const schemas = {
   pretrain: withRules(pretrainSchema, pretrainRules),
   train: withRules(trainSchema, trainRules),
   sample: withRules(sampleSchema, [providerFits]),
+  evaluate: withRules(evaluateSchema, [providerFits]),
 };
 
 export type ConfigKind = keyof typeof schemas;
-export const configKinds = ['pretrain', 'train', 'sample'] as const satisfies readonly ConfigKind[];
+export const configKinds = ['pretrain', 'train', 'sample', 'evaluate'] as const satisfies readonly ConfigKind[];
 
 type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
 export type PretrainConfig = Frozen<z.output<typeof pretrainSchema>>;
 export type TrainConfig = Frozen<z.output<typeof trainSchema>>;
 export type SampleConfig = Frozen<z.output<typeof sampleSchema>>;
+export type EvaluateConfig = Frozen<z.output<typeof evaluateSchema>>;
 export interface ConfigOf {
   readonly pretrain: PretrainConfig;
   readonly train: TrainConfig;
   readonly sample: SampleConfig;
+  readonly evaluate: EvaluateConfig;
 }
 export type Config = ConfigOf[ConfigKind];

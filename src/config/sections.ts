@@ -6,6 +6,7 @@ import { betaKinds } from '../diffusion/betas.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
+import type { Baseline } from '../evaluate/ways.js';
 import type { HeadPlan } from '../exits/heads.js';
 import type { LambdaRule } from '../training/lambda.js';
 
@@ -13,6 +14,7 @@ import type { LambdaRule } from '../training/lambda.js';
 const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies readonly HeadPlan['kind'][];
 const lambdaKinds = ['uniform', 'min-snr'] as const satisfies readonly LambdaRule['kind'][];
 const families = ['dit', 'uvit'] as const satisfies readonly BackboneSpec['family'][];
+const baselines = ['fewer-steps', 'fixed-exit', 'caching'] as const satisfies readonly Baseline[];
 const exitRules = ['skips', 'plain'] as const satisfies readonly ExitRule[];
 
 const count = (most: number): z.ZodInt => z.int().min(1).max(most);
@@ -322,22 +324,60 @@ export const vaeSection = z
 export const sampleSection = sampleKeys.prefault({}).describe('drawing images');
 
 /** Sampling from a bundle: what is not given is the bundle's. */
-export const bundleSampleSection = sampleKeys
-  .extend({
-    steps: count(100_000).optional().describe('steps of the solver; unless given, those of the schedule'),
-    guidance: z
-      .number()
-      .min(0)
-      .max(1000)
-      .optional()
-      .describe("classifier-free guidance scale; 1 is unguided; unless given, the bundle's"),
-    clip: z
-      .boolean()
-      .optional()
-      .describe("cut the predicted image to [-1, 1]; unless given, as the bundle's config did"),
-  })
+const bundleSampleKeys = sampleKeys.extend({
+  steps: count(100_000).optional().describe('steps of the solver; unless given, those of the schedule'),
+  guidance: z
+    .number()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("classifier-free guidance scale; 1 is unguided; unless given, the bundle's"),
+  clip: z
+    .boolean()
+    .optional()
+    .describe("cut the predicted image to [-1, 1]; unless given, as the bundle's config did"),
+});
+
+export const bundleSampleSection = bundleSampleKeys.prefault({}).describe('drawing images');
+
+/** How many, the section `evaluate` says. */
+export const evaluateSampleSection = bundleSampleKeys
+  .omit({ count: true, columns: true })
   .prefault({})
   .describe('drawing images');
+
+export const evaluateSection = z
+  .strictObject({
+    samples: count(10_000_000)
+      .default(2000)
+      .describe('images that each way draws with each seed; classes take turns'),
+    seeds: count(1000).default(1).describe('how many seeds, from `seed` on: sets of images of their own'),
+    against: z
+      .array(z.enum(baselines))
+      .max(3)
+      .default([...baselines])
+      .describe('what the schedule has to beat, beside full depth, from the same noise'),
+    depths: z
+      .array(z.number().gt(0).lt(1))
+      .max(100)
+      .default([0.75, 0.65, 0.5, 0.4])
+      .describe('depths used of the curve of fewer steps, beside those of the schedules'),
+    candidates: count(100)
+      .default(2)
+      .describe(
+        'fixed exits and ways of caching to try for each schedule: the best at its depth is known afterwards',
+      ),
+    features: file(
+      'ONNX network in whose features images are compared (docs/evaluate.md); unless given, a classifier trained on the training images',
+    ).optional(),
+    split: z
+      .enum(['test', 'train'])
+      .default('test')
+      .describe('which real images to compare with: held-out ones, or those of training'),
+    references: count(10_000_000).default(10_000).describe('real images to compare with, at most'),
+  })
+  .prefault({})
+  .describe('what is compared, and how well');
 
 const engineKeys = z.strictObject({
   kind: z.enum(engineKinds).default('auto').describe('what computes; auto takes the fastest there is'),

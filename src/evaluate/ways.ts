@@ -5,17 +5,17 @@ import type { MeasuredExit } from '../schedules/errorTable.js';
 
 /**
  * What a way is:
- * - full depth: all steps through the whole backbone, what the others are measured against;
+ * - full-depth: all steps through the whole backbone, what the others are measured against;
  * - scheduled: exits that follow the time;
- * - fewer steps: the whole backbone, less often;
- * - fixed exit: one exit at all times;
+ * - fewer-steps: the whole backbone, less often;
+ * - fixed-exit: one exit at all times;
  * - caching: every n-th step through the whole backbone, the others leave early and add what the blocks they skip did in
  *   the last full step; nothing of it is trained.
  */
-export const wayKinds = ['full depth', 'scheduled', 'fewer steps', 'fixed exit', 'caching'] as const;
+export const wayKinds = ['full-depth', 'scheduled', 'fewer-steps', 'fixed-exit', 'caching'] as const;
 export type WayKind = (typeof wayKinds)[number];
 /** What a schedule has to beat. */
-export const baselines = ['fewer steps', 'fixed exit', 'caching'] as const satisfies readonly WayKind[];
+export const baselines = ['fewer-steps', 'fixed-exit', 'caching'] as const satisfies readonly WayKind[];
 export type Baseline = (typeof baselines)[number];
 
 /** Which exit runs at which time. */
@@ -39,7 +39,7 @@ export type ExitCosts = readonly Pick<MeasuredExit, 'exit' | 'macs'>[];
 
 /** All steps through the whole backbone. @param depth number of blocks */
 export function fullDepth(timesteps: readonly number[], depth: number): Course {
-  return { name: 'full depth', kind: 'full depth', timesteps, exits: timesteps.map(() => depth) };
+  return { name: 'full depth', kind: 'full-depth', timesteps, exits: timesteps.map(() => depth) };
 }
 
 /**
@@ -53,7 +53,7 @@ export function fewerSteps(diffusionSteps: number, steps: number, depth: number,
   const timesteps = respace(diffusionSteps, String(count));
   return {
     name: `${count} steps`,
-    kind: 'fewer steps',
+    kind: 'fewer-steps',
     timesteps,
     exits: timesteps.map(() => depth),
   };
@@ -77,7 +77,7 @@ export function fixedExits(
   const above = early.slice(within.length, within.length + 1);
   return [...within.slice(-most), ...above].map(({ exit }) => ({
     name: `exit ${exit}`,
-    kind: 'fixed exit',
+    kind: 'fixed-exit',
     timesteps,
     exits: timesteps.map(() => exit),
   }));

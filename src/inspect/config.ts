@@ -41,6 +41,7 @@ export async function isConfig(path: string): Promise<boolean> {
       ...namesAt('train', []),
       ...namesAt('pretrain', []),
       ...namesAt('sample', []),
+      ...namesAt('evaluate', []),
       'extends',
     ];
     return sections.some((name) => Object.hasOwn(data, name));

@@ -75,6 +75,7 @@ export async function runFacts(path: string): Promise<RunFacts> {
     case 'pretrain':
       return pretrainFacts(path, loaded.config);
     case 'sample':
+    case 'evaluate':
     case undefined:
       throw new UserError(
         `${path} has a config.yaml, but not one of a run. Give a folder that \`exithead train\` or \`exithead pretrain\` made.`,
