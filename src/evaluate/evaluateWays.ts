@@ -2,8 +2,8 @@
 //
 //   const rows = await evaluateWays([{ ...fullDepth(timesteps, spec.depth), model }, ...others], {
 //     engine, extractor, reference: await referenceOf(features, extractor.width), sampling, seeds: [0, 1, 2], signal, progress });
-//   rows.map(({ way, depthUsed, seeds }) => [way.name, depthUsed, kidOf(seeds).value]);
-//   kidDifference(rows[1], rows[2]); // in common noise: value and standard error
+//   rows.map(({ way, depthUsed, seeds }) => [way.name, depthUsed, distanceOf(seeds, 'kid').value]);
+//   differenceBetween(rows[1], rows[2], 'kid'); // in common noise: value and standard error
 import type { Diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { Interrupted } from '../errors.js';
@@ -39,11 +39,12 @@ export interface DrawnBatch {
   readonly seconds: number;
 }
 
-/** Which batch: samples `from` and following of a seed, drawn in one way. */
+/** Which batch: samples `from` to `from + count - 1` of a seed, drawn in one way. */
 export interface BatchKey {
   readonly way: string;
   readonly seed: number;
   readonly from: number;
+  readonly count: number;
 }
 
 /** Where finished batches lie, so that work that was stopped goes on. */
@@ -132,14 +133,17 @@ export function macsOfWay({ model, exits }: SamplingWay, guidance: number): numb
   return exits.reduce((sum, exit) => sum + (cost.get(exit) ?? NaN), 0) * (guidance === 1 ? 1 : 2);
 }
 
-/** Kernel distance of all seeds together. */
-export function kidOf(seeds: readonly SeedResult[]): Estimate {
-  return pooled(seeds.map(({ kid }) => kid));
+/** What has a standard error of its own. */
+export type Distance = 'fid' | 'kid';
+
+/** Distance to the reference, of all seeds together. */
+export function distanceOf(seeds: readonly SeedResult[], distance: Distance): Estimate {
+  return pooled(seeds.map((one) => one[distance]));
 }
 
-/** Kernel distance of a less that of b, from the same noise. */
-export function kidDifference(a: Row, b: Row): Uncertain {
-  return differenceOf(kidOf(a.seeds), kidOf(b.seeds));
+/** Distance of a less that of b, from the same noise. */
+export function differenceBetween(a: Row, b: Row, distance: Distance): Uncertain {
+  return differenceOf(distanceOf(a.seeds, distance), distanceOf(b.seeds, distance));
 }
 
 interface DrawnSet {
@@ -171,9 +175,9 @@ async function drawSets(
     let full = new Float32Array();
     for (const [i, way] of ways.entries()) {
       if (signal.aborted) throw new Interrupted('stopped while evaluating; finished batches are kept.');
-      const key = { way: way.name, seed, from };
+      const key = { way: way.name, seed, from, count: some };
       const found = await kept?.read(key);
-      const drawn = found ?? (await studio.draw(way, { seed, from, count: some }, () => tell(1)));
+      const drawn = found ?? (await studio.draw(way, key, () => tell(1)));
       if (found) tell(way.timesteps.length);
       else await kept?.write(key, drawn);
       if (i === 0) full = Float32Array.from(drawn.images);
@@ -194,11 +198,7 @@ async function drawSets(
 
 /** Where samples are drawn. Nothing is compiled before it is needed: all batches may be there already. */
 interface Studio {
-  draw(
-    way: SamplingWay,
-    samples: { readonly seed: number; readonly from: number; readonly count: number },
-    onStep: () => void,
-  ): Promise<DrawnBatch>;
+  draw(way: SamplingWay, samples: Omit<BatchKey, 'way'>, onStep: () => void): Promise<DrawnBatch>;
   dispose(): Promise<void>;
 }
 

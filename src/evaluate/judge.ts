@@ -1,28 +1,42 @@
 // How good is a set of samples? All measures of what was seen in it, beside a reference set.
 import { estimateOf, type Estimate } from './estimate.js';
 import type { Seen } from './features.js';
-import { frechetDistance, momentsOf, type Moments } from './frechet.js';
+import { frechetEstimate, frechetReference, type FrechetReference } from './frechet.js';
+import { inceptionScore } from './inceptionScore.js';
 import { kernelDistance, kernelReference, type KernelReference } from './kid.js';
+import { manifoldOf, precisionRecall, type Manifold, type PrecisionRecall } from './precisionRecall.js';
 
 /** A reference set, with what does not depend on the sets that are compared with it. */
 export interface Reference {
-  readonly moments: Moments;
+  readonly width: number;
+  readonly frechet: FrechetReference;
   readonly kernel: KernelReference;
+  readonly manifold: Manifold;
 }
 
 /** Measures of one set. */
-export interface Judgement {
-  /** Fréchet distance, FID where the features are those of Inception. */
-  readonly fid: number;
-  /** Kernel distance, with what each sample has in it. */
+export interface Judgement extends PrecisionRecall {
+  /** Fréchet distance: FID where the features are those of Inception. */
+  readonly fid: Estimate;
+  /** Kernel distance. */
   readonly kid: Estimate;
+  /** Undefined where the extractor decides nothing. */
+  readonly inceptionScore: number | undefined;
   /** Share of the samples, 0..1, that seem to show what they were asked for; undefined where nothing can be said. */
   readonly agreement: number | undefined;
 }
 
-/** @param features [count, width] of real images */
+/**
+ * @param features [count, width] of real images
+ * @throws UserError if there are fewer than four, or a number is not finite
+ */
 export async function referenceOf(features: Float32Array, width: number): Promise<Reference> {
-  return { moments: momentsOf(features, width), kernel: await kernelReference(features, width) };
+  return {
+    width,
+    frechet: frechetReference(features, width),
+    kernel: await kernelReference(features, width),
+    manifold: await manifoldOf(features, width),
+  };
 }
 
 /**
@@ -32,11 +46,14 @@ export async function referenceOf(features: Float32Array, width: number): Promis
 export async function judge(
   { features, probabilities }: Seen,
   labels: Int32Array | undefined,
-  { moments, kernel }: Reference,
+  { width, frechet, kernel, manifold }: Reference,
 ): Promise<Judgement> {
+  const count = features.length / width;
   return {
-    fid: frechetDistance(momentsOf(features, kernel.width), moments),
+    fid: frechetEstimate(features, frechet),
     kid: await kernelDistance(features, kernel),
+    ...(await precisionRecall(await manifoldOf(features, width), manifold)),
+    inceptionScore: probabilities && inceptionScore(probabilities, probabilities.length / count),
     agreement: labels && probabilities && agreeing(probabilities, labels),
   };
 }

@@ -1,19 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { diffusion, ddpmBetas } from '../../src/diffusion/betas.js';
 import { Interrupted } from '../../src/errors.js';
-import { estimateOf } from '../../src/evaluate/estimate.js';
 import type { FeatureExtractor } from '../../src/evaluate/features.js';
 import {
   evaluateWays,
-  kidDifference,
-  kidOf,
+  differenceBetween,
+  distanceOf,
   type BatchKey,
   type DrawnBatch,
   type EvaluateOptions,
   type KeptBatches,
   type Row,
 } from '../../src/evaluate/evaluateWays.js';
-import { pooled, referenceOf } from '../../src/evaluate/judge.js';
+import { referenceOf } from '../../src/evaluate/judge.js';
 import { fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
@@ -93,8 +92,9 @@ describe('evaluating ways', () => {
     const [one, again] = await evaluateWays([full, { ...full, name: 'again' }], options);
     if (!one || !again) throw new Error('two rows come out');
     expect(again.seeds[0]?.drift).toBe(0);
-    expect(again.seeds[0]?.fid).toBe(one.seeds[0]?.fid);
-    expect(kidDifference(again, one)).toEqual({ value: 0, standardError: 0 });
+    expect(again.seeds[0]?.fid).toEqual(one.seeds[0]?.fid);
+    for (const distance of ['fid', 'kid'] as const)
+      expect(differenceBetween(again, one, distance)).toEqual({ value: 0, standardError: 0 });
     expect(again.depthUsed).toBe(1);
   });
 
@@ -135,7 +135,7 @@ describe('evaluating ways', () => {
       sampling: { ...options.sampling, batch: 7 },
     });
     for (const [i, { seeds }] of rows.entries()) {
-      expect(seeds[0]?.fid).toBeCloseTo(whole[i]?.seeds[0]?.fid ?? NaN, 4);
+      expect(seeds[0]?.fid.value).toBeCloseTo(whole[i]?.seeds[0]?.fid.value ?? NaN, 4);
       expect(seeds[0]?.kid.value).toBeCloseTo(whole[i]?.seeds[0]?.kid.value ?? NaN, 4);
     }
   });
@@ -145,7 +145,7 @@ describe('evaluating ways', () => {
     const [, alone] = await evaluateWays([full, mixed], { ...options, seeds: [4] });
     expect(both?.seeds.map(({ seed }) => seed)).toEqual([3, 4]);
     expect(both?.seeds[1]).toEqual({ ...alone?.seeds[0], seconds: expect.anything() });
-    expect(both?.seeds[1]?.fid).not.toBe(both?.seeds[0]?.fid);
+    expect(both?.seeds[1]?.fid.value).not.toBe(both?.seeds[0]?.fid.value);
   });
 
   it('counts steps to the end, with every seed', async () => {
@@ -192,18 +192,9 @@ describe('finished batches', () => {
   });
 });
 
-describe('a kernel distance of several seeds', () => {
-  it('is the mean of theirs, with the error of all samples and of the mean part of each reference vector', () => {
-    const one = estimateOf(1, Float64Array.of(1, 3), Float64Array.of(0, 4));
-    const two = estimateOf(2, Float64Array.of(5, 7), Float64Array.of(2, 0));
-    const { value, standardError } = pooled([one, two]);
-    expect(value).toBe(1.5);
-    // Terms 1, 3, 5, 7: variance 20/3 over 4; mean reference terms 1, 2: variance 1/2 over 2.
-    expect(standardError).toBeCloseTo(Math.sqrt(20 / 3 / 4 + 0.5 / 2), 12);
-  });
-
+describe('a distance of several seeds', () => {
   it('of one seed is its own', async () => {
     const [row] = await evaluateWays([full], options);
-    expect(kidOf(row?.seeds ?? [])).toEqual(row?.seeds[0]?.kid);
+    expect(distanceOf(row?.seeds ?? [], 'kid')).toEqual(row?.seeds[0]?.kid);
   });
 });
