@@ -47,6 +47,8 @@ interface Contents<Tensors> {
   /** Weights of the heads, under the names of exits/heads.ts. */
   readonly heads: Tensors;
   readonly schedule: Schedule;
+  /** The run it was exported from, seen from its folder; it may be gone. */
+  readonly run?: string | undefined;
 }
 
 /** What goes into a bundle. */
@@ -86,7 +88,7 @@ export async function readBundle(path: string): Promise<Bundle> {
   const { source, labels, fingerprint, frozenPrecision = 'fp32' } = description.backbone;
   const bundle: Bundle = {
     backbone: { spec, source, labels, fingerprint, frozenPrecision },
-    ...{ vae: description.vae, diffusion: description.diffusion },
+    ...{ vae: description.vae, diffusion: description.diffusion, run: description.run },
     plans: plansOf(spec, description, file),
     heads: tensors,
     schedule,
@@ -97,7 +99,7 @@ export async function readBundle(path: string): Promise<Bundle> {
 
 const descriptionFile = 'bundle.json';
 
-function describe({ backbone, vae, diffusion, plans, schedule }: BundleContents): BundleDescription {
+function describe({ backbone, vae, diffusion, plans, schedule, run }: BundleContents): BundleDescription {
   const { spec, source, labels, fingerprint, frozenPrecision } = backbone;
   const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
   const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
@@ -122,6 +124,7 @@ function describe({ backbone, vae, diffusion, plans, schedule }: BundleContents)
     headsFingerprint: schedule.heads,
     headsFile: 'heads.safetensors',
     schedule: 'schedule.json',
+    run,
   };
 }
 

@@ -83,6 +83,11 @@ const descriptionSchema = z
       'safetensors with exits.<exit>.<part>.<name>, linear layers [out, in]',
     ),
     schedule: innerPathSchema.describe('schedule.json: which exit each native t runs'),
+    run: z
+      .string()
+      .max(4096)
+      .optional()
+      .describe('folder of the run that it was exported from, whose config names the data'),
   })
   .superRefine(({ heads, diffusion }, context) => {
     const refuse = (path: (string | number)[], message: string): void =>

@@ -87,6 +87,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
     plans: heads.plans,
     heads: heads.weights,
     schedule,
+    run: fromFolder(out, run.path),
   });
   return schedule;
 }
