@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { cacheFolder, engineFolder, installKinds } from '../../../src/engine/install/folder.js';
+import { engineFolder, installKinds } from '../../../src/engine/install/folder.js';
 import { pinsFor, thisMachine } from '../../../src/engine/install/machine.js';
 import { cudaPins, nativePins, tfjsVersion } from '../../../src/engine/install/pins.js';
 import { isKept } from '../../../src/engine/install/unpack.js';
@@ -96,17 +96,6 @@ describe('a machine', () => {
 });
 
 describe('the folder of an engine', () => {
-  it.each([
-    ['linux', {}, '/home/me/.cache/exithead'],
-    ['linux', { XDG_CACHE_HOME: '/var/cache' }, '/var/cache/exithead'],
-    ['darwin', { XDG_CACHE_HOME: '/var/cache' }, '/home/me/Library/Caches/exithead'],
-    ['win32', {}, '/home/me/AppData/Local/exithead'],
-    ['win32', { LOCALAPPDATA: '/local' }, '/local/exithead'],
-    ['linux', { EXITHEAD_CACHE: '/mine' }, '/mine'],
-  ])('on %s with %p lies in %s', (platform, env, folder) => {
-    expect(cacheFolder({ platform, env, home: '/home/me' })).toBe(folder);
-  });
-
   it('is one for each', () => {
     expect(new Set(installKinds.map((kind) => engineFolder(kind))).size).toBe(installKinds.length);
   });
