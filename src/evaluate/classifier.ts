@@ -10,6 +10,8 @@ import { stream } from '../random.js';
 import { learningRate } from '../training/lr.js';
 import type { Progress } from '../training/progress.js';
 import { part } from '../training/state.js';
+import type { Seen } from './features.js';
+import { requireImages } from './vectors.js';
 import {
   decided,
   features,
@@ -21,11 +23,13 @@ import {
 } from './classifierNetwork.js';
 import { shifted } from './shifts.js';
 
-export interface Classifier {
-  readonly classes: number;
-  readonly channels: number;
-  /** Height and width of the images it takes, in pixels. */
-  readonly imageSize: number;
+/** Images it takes, and classes it knows. */
+export type ClassifierSize = Pick<Dataset, 'channels' | 'imageSize' | 'classes'>;
+
+/** A classifier decides everything it sees. */
+export type SeenByClassifier = Seen & { readonly probabilities: Float32Array };
+
+export interface Classifier extends ClassifierSize {
   /**
    * The most probable class of each image, in batches; any number of images.
    * @param images [count, channels, imageSize, imageSize] from -1 to 1
@@ -34,11 +38,11 @@ export interface Classifier {
    */
   classify(images: Float32Array): Promise<Int32Array>;
   /**
-   * What it sees in each image: the numbers before its last layer, for distances between sets of images.
-   * @returns [count, featureWidth]
+   * What it sees in each image, in one pass: the numbers before its last layer, for distances between sets of images,
+   * and the probability of each class.
    * @throws UserError as `classify`
    */
-  features(images: Float32Array): Promise<Float32Array>;
+  see(images: Float32Array): Promise<SeenByClassifier>;
   /** Numbers in a feature vector. */
   readonly featureWidth: number;
   dispose(): Promise<void>;
@@ -54,7 +58,7 @@ export interface ClassifierOptions {
 }
 
 const batchSize = 512;
-const defaultSteps = 2000;
+export const defaultSteps = 2000;
 const peakRate = 3e-3;
 const warmupShare = 1 / 40;
 /** Share of the target that all classes get in equal parts (Szegedy et al., "Rethinking the Inception Architecture", 2016). */
@@ -72,11 +76,14 @@ export async function trainClassifier(
   dataset: Dataset,
   options: ClassifierOptions,
 ): Promise<Classifier> {
-  const weights = await train(engine, dataset, options);
-  return classifierOf(engine, dataset, weights);
+  return classifierOf(engine, dataset, await trainedWeights(engine, dataset, options));
 }
 
-async function train(
+/**
+ * The weights of a classifier after training, under the names of `initialNetwork`.
+ * @throws UserError and Interrupted as `trainClassifier`
+ */
+export async function trainedWeights(
   engine: Engine,
   dataset: Dataset,
   { seed, steps = defaultSteps, signal, progress }: ClassifierOptions,
@@ -138,9 +145,10 @@ function targets(labels: Int32Array, classes: number): Float32Array {
   return out;
 }
 
-async function classifierOf(
+/** The classifier of these weights. */
+export async function classifierOf(
   engine: Engine,
-  { classes, channels, imageSize }: Dataset,
+  { classes, channels, imageSize }: ClassifierSize,
   weights: HostTensors,
 ): Promise<Classifier> {
   const size = inputsOf({ channels, imageSize });
@@ -148,38 +156,36 @@ async function classifierOf(
     (_state, { x }, frozen) => {
       if (!x) throw new Error('classifier: x is fed');
       const seen = features(frozen, x);
-      return { state: {}, out: { classes: tf.argMax(decided(frozen, seen), -1), features: seen } };
+      return { state: {}, out: { features: seen, probabilities: tf.softmax(decided(frozen, seen)) } };
     },
     { state: {}, batch: { x: { shape: ['batch', size] } }, frozen: weights },
   );
-  const run = async <T extends Int32Array | Float32Array>(
-    images: Float32Array,
-    name: 'classes' | 'features',
-    found: (count: number) => T,
-  ): Promise<T> => {
-    if (images.length % size !== 0)
-      throw new UserError(
-        `classifier: got ${images.length} numbers, expected images of ${channels} x ${imageSize} x ${imageSize} = ${size}. Classify images of the size it was trained on.`,
-      );
-    const bad = images.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new UserError(
-        `classifier: image ${Math.floor(bad / size)} holds ${images[bad]}, expected numbers from -1 to 1. If it was sampled, the sampler diverged: take more steps or another solver.`,
-      );
-    const count = images.length / size;
-    const all = found(count);
+  const see = async (images: Float32Array): Promise<SeenByClassifier> => {
+    const count = requireImages(images, 'classifier', { channels, imageSize });
+    const all = {
+      features: new Float32Array(count * featureWidth),
+      probabilities: new Float32Array(count * classes),
+    };
     for (let from = 0; from < count; from += batchSize) {
       const results = await step({ x: images.subarray(from * size, (from + batchSize) * size) });
-      all.set(results[name]?.data ?? [], from * (all.length / count));
+      all.features.set(results['features']?.data ?? [], from * featureWidth);
+      all.probabilities.set(results['probabilities']?.data ?? [], from * classes);
     }
     return all;
   };
   return {
-    ...{ classes, channels, imageSize, featureWidth },
-    classify: (images) => run(images, 'classes', (count) => new Int32Array(count)),
-    features: (images) => run(images, 'features', (count) => new Float32Array(count * featureWidth)),
+    ...{ classes, channels, imageSize, featureWidth, see },
+    classify: async (images) => mostProbable((await see(images)).probabilities, classes),
     dispose: () => step.dispose(),
   };
+}
+
+/** The place of the largest number of each row. @param probabilities [count, classes] */
+export function mostProbable(probabilities: Float32Array, classes: number): Int32Array {
+  return Int32Array.from({ length: probabilities.length / classes }, (_, i) => {
+    const row = probabilities.subarray(i * classes, (i + 1) * classes);
+    return row.reduce((best, p, c) => (p > (row[best] ?? NaN) ? c : best), 0);
+  });
 }
 
 /** Numbers in an image. */

@@ -1,16 +1,10 @@
 // What are the inner products of all pairs of two sets of vectors? Rows come one by one: all at once may not fit the memory.
 import { setImmediate } from 'node:timers/promises';
-import { onnxEngine } from '../engine/onnx.js';
 import { tf } from '../engine/tf.js';
+import { judgeEngine } from './judgeEngine.js';
 
 /** Products that are made at a time: 16 MB. */
 const productsPerCall = 2 ** 22;
-
-/**
- * Always on the CPU, whatever draws the samples: there products keep all 24 bits, and a judgement is the same beside
- * every engine.
- */
-const engine = onnxEngine({ threads: 0, reason: 'sets of vectors are compared on the CPU' });
 
 /**
  * Inner products of every vector of `a` with all of `b`, in single precision.
@@ -26,7 +20,7 @@ export async function forProducts(
 ): Promise<void> {
   const others = b.length / width;
   const rows = Math.max(1, Math.floor(productsPerCall / others));
-  const step = await engine.compile(
+  const step = await judgeEngine.compile(
     (_state, { x }, { y }) => {
       if (!x || !y) throw new Error('products: x is fed, y is frozen');
       return { state: {}, out: { products: tf.matMul(x, y, false, true) } };

@@ -55,7 +55,7 @@ describe('trainClassifier', () => {
   });
   it('sees images of one class closer together than those of two', async () => {
     const { x, y } = await examples(held, 0, 600);
-    const seen = await classifier.features(x);
+    const { features: seen } = await classifier.see(x);
     const width = classifier.featureWidth;
     expect(seen.length).toBe(600 * width);
     const distance = (i: number, j: number): number => {
@@ -73,7 +73,7 @@ describe('trainClassifier', () => {
       }
     expect(sums.same / counts.same).toBeLessThan(0.8 * (sums.other / counts.other));
     // Images in a later batch are seen as they are alone.
-    const alone = await classifier.features(x.slice(550 * 784, 551 * 784));
+    const { features: alone } = await classifier.see(x.slice(550 * 784, 551 * 784));
     expect(alone).toBeAllClose(seen.slice(550 * width, 551 * width), 1e-5);
   });
   it('gives the same classes for the same seed, and others for another seed', async () => {
@@ -164,6 +164,14 @@ describe('classify', () => {
     expect(await classifier.classify(x.subarray(0, 784))).toEqual(all.subarray(0, 1));
     expect(await classifier.classify(x.subarray(511 * 784, 514 * 784))).toEqual(all.subarray(511, 514));
     expect(await classifier.classify(new Float32Array(0))).toHaveLength(0);
+  });
+  it('goes by the probabilities that it sees, which sum to 1', async () => {
+    const { x } = await examples(held, 0, 300);
+    const { probabilities } = await classifier.see(x);
+    const rows = Array.from({ length: 300 }, (_, i) => [...probabilities.subarray(10 * i, 10 * i + 10)]);
+    for (const row of rows) expect(row.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
+    const best = rows.map((row) => row.indexOf(Math.max(...row)));
+    expect([...(await classifier.classify(x))]).toEqual(best);
   });
   it('refuses images of another size', async () => {
     const classes = classifier.classify(new Float32Array(27 * 28));

@@ -31,7 +31,10 @@ export async function showSamples(context: Context, fp32: Side, int8: Side, coun
     for (const [kind, exit] of exitOf)
       ways.push({
         name: `${name}, ${kind}`,
-        begin: () => (x, t, y) => denoiser.predict(exit(t), { x, t, y, guidance: sample.guidance }),
+        begin() {
+          const trajectory = denoiser.begin();
+          return (x, t, y) => trajectory.predict(exit(t), { x, t, y, guidance: sample.guidance });
+        },
       });
   }
   const { labels, drawn } = await drawAll(
@@ -52,7 +55,7 @@ export async function showSamples(context: Context, fp32: Side, int8: Side, coun
   });
   const width = classifier.featureWidth;
   const momentsOfImages = async (images: Float32Array): Promise<ReturnType<typeof momentsOf>> =>
-    momentsOf(await classifier.features(images), width);
+    momentsOf((await classifier.see(images)).features, width);
   const test = await openData(data, 'test', spec);
   const real = await momentsOfImages((await examples(test, 0, test.count)).x);
   const asMany = await momentsOfImages((await examples(test, 0, count)).x);
