@@ -70,7 +70,7 @@ export { readHeads, writeHeads, type TrainedHeads } from './exits/headsFile.js';
 export { exitMacs, exitsOf, exitStep, type Model, type StoredModel } from './exits/model.js';
 export { modelIn, quantise, weightsIn } from './exits/precision.js';
 export { features, runAll, runHeads, runTo, type ExitPrediction, type Heads } from './exits/run.js';
-export { openDenoiser, type Denoiser } from './exits/denoiser.js';
+export { openDenoiser, type Denoiser, type Trajectory } from './exits/denoiser.js';
 export { promptsOf, type CaptionBatch, type Captions, type Prompts } from './exits/prompts.js';
 
 export {

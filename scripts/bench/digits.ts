@@ -34,8 +34,9 @@ for (let from = 0; from < count; from += batch) {
     diffusion: diffusion(ddpmBetas),
     timesteps: respace(spec.timeSteps, String(steps)),
   };
+  const trajectory = denoiser.begin();
   const drawn = await generateBatch(options, from, some, (x, t, y) =>
-    denoiser.predict(spec.depth, { x, t, y, guidance }),
+    trajectory.predict(spec.depth, { x, t, y, guidance }),
   );
   images.set(drawn, from * length);
 }

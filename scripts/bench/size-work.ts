@@ -75,11 +75,12 @@ async function draw(): Promise<number> {
     solver: { kind: 'ddim', eta: 0 } as const,
     noise: () => new Float32Array(length),
   };
+  const trajectory = denoiser.begin();
   await sample(options, x, async (x, t, step) => {
     let prediction = new Float32Array();
     await timed(async () => {
       prediction = Float32Array.from(
-        await denoiser.predict(exits[step] ?? spec.depth, { x, t, y, guidance: 1 }),
+        await trajectory.predict(exits[step] ?? spec.depth, { x, t, y, guidance: 1 }),
       );
     });
     return prediction;

@@ -6,11 +6,13 @@ import { respace } from '../diffusion/respace.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { requireRemembered } from '../exits/memory.js';
+import { isRemembering } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { solverOf } from '../samplers/solvers.js';
-import { depthOf, exitAt } from '../schedules/schedule.js';
+import { depthOf, exitAt, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import type { OpenedBundle } from './openBundle.js';
 
@@ -48,16 +50,16 @@ export interface Drawing extends DrawPlan {
   readonly full: Drawn | undefined;
 }
 
-/** What a call would do. @throws UserError if there are not as many timesteps, or the backbone cannot be guided */
+/**
+ * What a call would do.
+ * @throws UserError if there are not as many timesteps, the backbone cannot be guided, or an exit remembers too early
+ */
 export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['sample']): DrawPlan {
   const { schedule } = bundle;
   const guidance = config.guidance ?? bundle.diffusion.guidance;
   requireGuidable(bundle.backbone.spec, guidance);
-  const timesteps =
-    config.steps === undefined || config.steps === schedule.timesteps.length
-      ? schedule.timesteps
-      : respace(schedule.steps, String(config.steps));
-  const exits = timesteps.map((t) => exitAt(schedule, t));
+  const { timesteps, exits } = stretched(schedule, config.steps);
+  requireRemembered(exits, bundle.backbone.spec.depth, (exit) => isRemembering(bundle.plans, exit));
   const depthUsed = depthOf(schedule.available, exits);
   const full = (schedule.available.at(-1)?.macs ?? NaN) * timesteps.length;
   const passes = guidance === 1 ? 1 : 2;
@@ -66,6 +68,21 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
     clip: config.clip ?? bundle.diffusion.clip,
     macs: Math.round(depthUsed * full * passes * config.count),
   };
+}
+
+/**
+ * The timesteps of a schedule and the exit of each; of another number of steps each runs the exit of the nearest time.
+ * @throws UserError if there are not as many timesteps
+ */
+export function stretched(
+  schedule: Schedule,
+  steps: number | undefined,
+): Pick<Schedule, 'timesteps' | 'exits'> {
+  const timesteps =
+    steps === undefined || steps === schedule.timesteps.length
+      ? schedule.timesteps
+      : respace(schedule.steps, String(steps));
+  return { timesteps, exits: timesteps.map((t) => exitAt(schedule, t)) };
 }
 
 /**
@@ -112,5 +129,11 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
 }
 
 function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (t: number) => number): Way {
-  return { name, begin: () => (x, t, y) => denoiser.predict(exitOf(t), { x, t, y, guidance }) };
+  return {
+    name,
+    begin() {
+      const trajectory = denoiser.begin();
+      return (x, t, y) => trajectory.predict(exitOf(t), { x, t, y, guidance });
+    },
+  };
 }

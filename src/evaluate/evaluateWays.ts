@@ -236,5 +236,11 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
 
 function wayOf({ name, timesteps, exits }: SamplingWay, denoiser: Denoiser, guidance: number): Way {
   const exitAt = new Map(timesteps.map((t, i) => [t, exits[i] ?? NaN]));
-  return { name, begin: () => (x, t, y) => denoiser.predict(exitAt.get(t) ?? NaN, { x, t, y, guidance }) };
+  return {
+    name,
+    begin() {
+      const trajectory = denoiser.begin();
+      return (x, t, y) => trajectory.predict(exitAt.get(t) ?? NaN, { x, t, y, guidance });
+    },
+  };
 }

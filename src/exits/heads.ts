@@ -1,4 +1,4 @@
-// What turns the hidden state after block k into a prediction? Four kinds of head, all starting from the shared exit.
+// What turns the hidden state after block k into a prediction? Five kinds of head, all starting from the shared exit.
 import type { Backbone, BackboneSpec, Start, State } from '../backbones/backbone.js';
 import { exitsForHeads, familyOf } from '../backbones/families.js';
 import { ones, xavierUniform, zeros } from '../backbones/init.js';
@@ -7,21 +7,46 @@ import type { Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor, HostTensors, Shapes } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
+import type { Memory } from './memory.js';
 
 /**
  * A head to build after block `exit`, one of `exitsForHeads`:
  * - shared: the backbone's own last layer, without parameters of its own (ASE's exit);
  * - linear: a last layer of its own;
  * - adapter: hidden + up(gelu(down(layerNorm(hidden)))) of that bottleneck, then a last layer of its own;
- * - block: one more block, then a last layer of its own.
+ * - block: one more block, then a last layer of its own;
+ * - remembered: the backbone's own last layer on hidden + residual of the last full-depth step, without parameters: caching
+ *   as it needs no training.
  */
 export type HeadPlan =
   | { readonly kind: 'shared'; readonly exit: number }
   | { readonly kind: 'linear'; readonly exit: number }
   | { readonly kind: 'adapter'; readonly exit: number; readonly bottleneck: number }
-  | { readonly kind: 'block'; readonly exit: number };
+  | { readonly kind: 'block'; readonly exit: number }
+  | { readonly kind: 'remembered'; readonly exit: number };
 
-export const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies HeadPlan['kind'][];
+export const headKinds = [
+  'shared',
+  'linear',
+  'adapter',
+  'block',
+  'remembered',
+] as const satisfies HeadPlan['kind'][];
+
+/** Whether heads of a kind take what the last full-depth step left (exits/memory.ts). */
+export function remembers(kind: HeadPlan['kind']): boolean {
+  switch (kind) {
+    case 'remembered':
+      return true;
+    case 'shared':
+    case 'linear':
+    case 'adapter':
+    case 'block':
+      return false;
+    default:
+      return unreachable(kind);
+  }
+}
 
 /** The plan of one head. @param bottleneck width of an adapter; other kinds have none */
 export function headPlan(kind: HeadPlan['kind'], exit: number, bottleneck?: number): HeadPlan {
@@ -32,6 +57,7 @@ export function headPlan(kind: HeadPlan['kind'], exit: number, bottleneck?: numb
     case 'shared':
     case 'linear':
     case 'block':
+    case 'remembered':
       return { kind, exit };
     default:
       return unreachable(kind);
@@ -67,12 +93,13 @@ function skipsNote(spec: BackboneSpec): string {
   return '; before the last encoder block, skips are missing that the exit rule `skips` joins';
 }
 
-/** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. A shared head has none. */
+/** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. A shared or remembered head has none. */
 export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
   const { last, extraBlock } = familyOf(spec);
   const own = at(plan, 'last', last.shapes(spec));
   switch (plan.kind) {
     case 'shared':
+    case 'remembered':
       return {};
     case 'linear':
       return own;
@@ -86,7 +113,7 @@ export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
 }
 
 /**
- * Weights that make every head predict exactly what the shared exit does: a copy of the backbone's last layer, an
+ * Weights that make every head predict exactly what the shared exit does, or the remembered one: a copy of the backbone's last layer, an
  * adapter whose way up is zero, a block whose gates are zero.
  * @param lastLayer the backbone's last layer under its official names; more entries do not matter
  * @param seed keys the random part, parameter by parameter
@@ -119,6 +146,7 @@ function initialHead(spec: BackboneSpec, plan: HeadPlan, lastLayer: HostTensors,
   const own = at(plan, 'last', Object.fromEntries(copies));
   switch (plan.kind) {
     case 'shared':
+    case 'remembered':
       return {};
     case 'linear':
       return own;
@@ -151,9 +179,16 @@ function started(start: Start, name: string, shape: readonly number[], seed: num
  * The prediction of one head.
  * @param weights of all heads, under their full names
  * @param state after block `plan.exit`
+ * @param memory for kinds that remember
  * @returns [B, outChannels, H, W]
  */
-export function runHead(backbone: Backbone, plan: HeadPlan, weights: Tensors, state: State): tf.Tensor4D {
+export function runHead(
+  backbone: Backbone,
+  plan: HeadPlan,
+  weights: Tensors,
+  state: State,
+  memory?: Memory,
+): tf.Tensor4D {
   const { spec } = backbone;
   const { last, extraBlock } = familyOf(spec);
   const left = backbone.leave(state, plan.exit);
@@ -167,6 +202,8 @@ export function runHead(backbone: Backbone, plan: HeadPlan, weights: Tensors, st
       return finish(adapt(partOf(plan, 'adapter', weights), left));
     case 'block':
       return finish(extraBlock.run(spec, partOf(plan, 'block', weights), left));
+    case 'remembered':
+      return backbone.finish(recalled(left, needed(memory, plan)));
     default:
       return unreachable(plan);
   }
@@ -184,6 +221,16 @@ function adapterShapes(width: number, bottleneck: number): Shapes {
 function adapt(weights: Tensors, state: State): State {
   const narrow = geluTanh(linear(layerNorm(state.hidden), linearWeights(weights, 'down')));
   return { ...state, hidden: tf.add(state.hidden, linear(narrow, linearWeights(weights, 'up'))) };
+}
+
+/** The state as the last full-depth step would complete it. */
+function recalled(state: State, { residual }: Memory): State {
+  return { ...state, hidden: tf.add(state.hidden, residual) };
+}
+
+function needed(memory: Memory | undefined, { exit }: HeadPlan): Memory {
+  if (!memory) throw new Error(`exit ${exit} remembers, and nothing was given`);
+  return memory;
 }
 
 type Part = 'last' | 'adapter' | 'block';

@@ -20,6 +20,7 @@ const plansSchema = z.array(
     z.strictObject({ kind: z.literal('linear'), exit }),
     z.strictObject({ kind: z.literal('adapter'), exit, bottleneck: z.int().min(1).max(65536) }),
     z.strictObject({ kind: z.literal('block'), exit }),
+    z.strictObject({ kind: z.literal('remembered'), exit }),
   ]),
 );
 

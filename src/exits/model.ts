@@ -5,10 +5,13 @@ import { guided, type Predict } from '../backbones/guidance.js';
 import { nativeTime } from '../backbones/time.js';
 import type { InputSpec, Step, Tensors } from '../engine/engine.js';
 import type { FrozenWeights, Weights } from '../engine/tensors.js';
+import type { tf } from '../engine/tf.js';
 import { macsOf } from '../trace/trace.js';
-import type { HeadPlan } from './heads.js';
-import { nonePrompt, promptIn, promptInputs } from './prompts.js';
-import { runTo, type Heads } from './run.js';
+import { remembers, type HeadPlan } from './heads.js';
+import { apart } from './halves.js';
+import { memoryIn, memoryInputs, residualName } from './memory.js';
+import { guidanceInputs, nonePrompt, promptIn, promptInputs } from './prompts.js';
+import { features, residualsOf, runTo, type Heads } from './run.js';
 
 export interface Model {
   readonly spec: BackboneSpec;
@@ -46,28 +49,58 @@ function shape4(shape: readonly number[]): [number, number, number, number] {
   return [b, c, h, w];
 }
 
-/** Exit k as a step: a query's inputs, if guided those of guidance, too; result `prediction`. */
+/** What `exitStep` takes. */
+export function exitInputs(
+  { spec, plans }: Pick<Model, 'spec' | 'plans'>,
+  exit: number,
+  isGuided: boolean,
+): Readonly<Record<string, InputSpec>> {
+  return {
+    ...queryInputs(spec),
+    ...(isGuided && guidanceInputs(spec)),
+    ...(isRemembering(plans, exit) && memoryInputs(spec, isGuided)),
+  };
+}
+
+/** Whether exit k takes what the last full-depth step left. */
+export function isRemembering(plans: readonly HeadPlan[], exit: number): boolean {
+  return plans.some((plan) => plan.exit === exit && remembers(plan.kind));
+}
+
+/**
+ * Exit k as a step: a query's inputs, if guided those of guidance, if it remembers those of its memory; result `prediction`.
+ * @param kept exits that remember; exit L, and it alone, gives the residual of each, [B, N, D], guided [2, B, N, D]
+ */
 export function exitStep(
   { spec, plans }: Pick<Model, 'spec' | 'plans'>,
   exit: number,
   isGuided: boolean,
+  kept: readonly number[] = [],
 ): Step {
   return (_state, batch, frozen) => {
     const backbone = familyOf(spec).bind(spec, frozen);
     const heads: Heads = { plans, weights: frozen };
-    const predict: Predict = (query) => runTo(backbone, heads, query, exit);
+    const memory = isRemembering(plans, exit) ? memoryIn(batch, spec, isGuided) : undefined;
+    const residuals: Record<string, tf.Tensor> = {};
+    const predict: Predict = (query) => {
+      if (exit < spec.depth || kept.length === 0) return runTo(backbone, heads, query, exit, memory);
+      const seen = features(backbone, query, kept);
+      for (const [k, residual] of residualsOf(backbone, seen)) residuals[residualName(k)] = residual;
+      return seen.full;
+    };
     const { scale } = batch;
     const query = queryOf(batch, spec);
-    if (!isGuided) return { state: {}, out: { prediction: predict(query) } };
+    if (!isGuided) return { state: {}, out: { prediction: predict(query), ...residuals } };
     if (!scale) throw new Error('a guided step needs the scale');
-    return { state: {}, out: { prediction: guided(spec, predict, query, nonePrompt(batch, spec), scale) } };
+    const prediction = guided(spec, predict, query, nonePrompt(batch, spec), scale);
+    return { state: {}, out: { prediction, ...apart(residuals) } };
   };
 }
 
 /** Multiply-adds of one sample through exit k, head included, counted from the code that runs. */
 export function exitMacs(model: Model, exit: number): number {
   const frozen = { ...model.backbone, ...model.heads };
-  return macsOf(exitStep(model, exit, false), { state: {}, batch: queryInputs(model.spec), frozen });
+  return macsOf(exitStep(model, exit, false), { state: {}, batch: exitInputs(model, exit, false), frozen });
 }
 
 /** Exits a schedule may choose: those with a head, and the whole backbone. */

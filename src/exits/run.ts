@@ -4,6 +4,7 @@ import type { Tensors } from '../engine/engine.js';
 import type { tf } from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import { runHead, type HeadPlan } from './heads.js';
+import { memoryAt, residualOf, type Memory, type Remembered } from './memory.js';
 
 /** Heads bound to their weights (`exits.<k>...`); exits ascend, as `checkedPlans` gives them. */
 export interface Heads {
@@ -22,6 +23,8 @@ export interface ExitPrediction {
 export interface Features {
   /** States after the wanted blocks, by k. */
   readonly states: ReadonlyMap<number, State>;
+  /** State after the last block. */
+  readonly deepest: State;
   /** Prediction of the whole backbone. */
   readonly full: tf.Tensor4D;
 }
@@ -38,45 +41,75 @@ export function features(backbone: Backbone, query: Query, exits: readonly numbe
     state = backbone.block(state, k);
     if (exits.includes(k)) states.set(k, state);
   }
-  return { states, full: backbone.finish(state) };
+  return { states, deepest: state, full: backbone.finish(state) };
 }
 
-/** Predictions of all heads on states that `features` kept for their exits. */
+/** What of a full-depth pass the exits remember whose states were kept. */
+export function residualsOf(
+  backbone: Backbone,
+  { states, deepest }: Omit<Features, 'full'>,
+): Remembered['residuals'] {
+  return new Map([...states].map(([k, state]) => [k, residualOf(backbone, state, deepest, k)]));
+}
+
+/**
+ * Predictions of all heads on states that `features` kept for their exits.
+ * @param remembered for heads that remember
+ */
 export function runHeads(
   backbone: Backbone,
   heads: Heads,
   states: Features['states'],
+  remembered?: Remembered,
 ): readonly ExitPrediction[] {
   return heads.plans.map((plan) => {
     const state = states.get(plan.exit);
     if (!state) throw new Error(`no state was kept for exit ${plan.exit}`);
-    return { exit: plan.exit, prediction: runHead(backbone, plan, heads.weights, state) };
+    const memory = remembered && memoryAt(remembered, plan.exit);
+    return { exit: plan.exit, prediction: runHead(backbone, plan, heads.weights, state, memory) };
   });
 }
 
 /** Every head's prediction from one pass, and last the whole backbone's (exit L). */
-export function runAll(backbone: Backbone, heads: Heads, query: Query): readonly ExitPrediction[] {
+export function runAll(
+  backbone: Backbone,
+  heads: Heads,
+  query: Query,
+  remembered?: Remembered,
+): readonly ExitPrediction[] {
   const exits = heads.plans.map((plan) => plan.exit);
   const { states, full } = features(backbone, query, exits);
-  return [...runHeads(backbone, heads, states), { exit: backbone.spec.depth, prediction: full }];
+  return [...runHeads(backbone, heads, states, remembered), { exit: backbone.spec.depth, prediction: full }];
 }
 
 /**
  * Runs blocks 1..k and the head there; never touches block k+1. Exit L is the plain backbone.
  * @throws UserError if there is no head at exit k
  */
-export function runTo(backbone: Backbone, heads: Heads, query: Query, k: number): tf.Tensor4D {
+export function runTo(
+  backbone: Backbone,
+  heads: Heads,
+  query: Query,
+  k: number,
+  memory?: Memory,
+): tf.Tensor4D {
   requireExit(backbone, heads, k);
-  return predictionAt(backbone, heads, through(backbone, query, k), k);
+  return predictionAt(backbone, heads, through(backbone, query, k), k, memory);
 }
 
 /**
  * What exit k makes of the state after block k.
  * @throws UserError if there is no head at exit k
  */
-export function predictionAt(backbone: Backbone, heads: Heads, state: State, k: number): tf.Tensor4D {
+export function predictionAt(
+  backbone: Backbone,
+  heads: Heads,
+  state: State,
+  k: number,
+  memory?: Memory,
+): tf.Tensor4D {
   const plan = requireExit(backbone, heads, k);
-  return plan ? runHead(backbone, plan, heads.weights, state) : backbone.finish(state);
+  return plan ? runHead(backbone, plan, heads.weights, state, memory) : backbone.finish(state);
 }
 
 /** The head of exit k; exit L has none. */

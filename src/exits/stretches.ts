@@ -4,8 +4,10 @@ import type { State } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
 import { asBoth, steered } from '../backbones/guidance.js';
 import { stateOf, tensorsOf } from '../backbones/stateTensors.js';
-import type { Step, Tensors } from '../engine/engine.js';
-import { tf } from '../engine/tf.js';
+import type { Step } from '../engine/engine.js';
+import type { tf } from '../engine/tf.js';
+import { apart, joined } from './halves.js';
+import { memoryIn, residualName, residualOf } from './memory.js';
 import { queryOf, type Model } from './model.js';
 import { nonePrompt } from './prompts.js';
 import { predictionAt } from './run.js';
@@ -28,42 +30,42 @@ export function stretchStep({ spec }: Pick<Model, 'spec'>, { from, to }: Stretch
       const asked = queryOf(batch, spec);
       return backbone.embed(isGuided ? asBoth(asked, nonePrompt(batch, spec)) : asked);
     };
-    const before = from === 0 ? {} : joined(batch, isGuided);
+    const before = from === 0 ? {} : isGuided ? joined(batch) : batch;
     let state = from === 0 ? query() : stateOf(before);
     for (let k = from + 1; k <= to; k++) state = backbone.block(state, k);
     const changed = Object.entries(tensorsOf(state)).filter(([name, tensor]) => before[name] !== tensor);
-    return { state: {}, out: apart(Object.fromEntries(changed), isGuided) };
+    const out = Object.fromEntries(changed);
+    return { state: {}, out: isGuided ? apart(out) : out };
   };
 }
 
-/** Takes the state after block k, if guided the scale, too; gives the `prediction` of exit k. */
+/** Takes the state after block k, if guided the scale, if it remembers its memory; gives the `prediction` of exit k. */
 export function leaveStep(
   { spec, plans }: Pick<Model, 'spec' | 'plans'>,
   k: number,
   isGuided: boolean,
 ): Step {
-  return (_state, { scale, ...batch }, frozen) => {
+  return (_state, { scale, residual, t, tFull, ...tensors }, frozen) => {
     const backbone = familyOf(spec).bind(spec, frozen);
-    const state = stateOf(joined(batch, isGuided));
-    const prediction = predictionAt(backbone, { plans, weights: frozen }, state, k);
+    const state = stateOf(isGuided ? joined(tensors) : tensors);
+    const memory = residual && t && tFull ? memoryIn({ residual, t, tFull }, spec, isGuided) : undefined;
+    const prediction = predictionAt(backbone, { plans, weights: frozen }, state, k, memory);
     if (!isGuided) return { state: {}, out: { prediction } };
     if (!scale) throw new Error('a guided step needs the scale');
     return { state: {}, out: { prediction: steered(spec, prediction, scale) } };
   };
 }
 
-/** [2, B, ...] as [2 B, ...]. */
-function joined(tensors: Tensors, isGuided: boolean): Tensors {
-  return isGuided ? reshaped(tensors, ([, , ...rest]) => [-1, ...rest]) : tensors;
-}
-
-/** [2 B, ...] as [2, B, ...]. */
-function apart(tensors: Tensors, isGuided: boolean): Tensors {
-  return isGuided ? reshaped(tensors, ([, ...rest]) => [2, -1, ...rest]) : tensors;
-}
-
-function reshaped(tensors: Tensors, shapeOf: (shape: readonly number[]) => number[]): Tensors {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, tensor]) => [name, tf.reshape(tensor, shapeOf(tensor.shape))]),
-  );
+/** Takes the state after block k, and as `deepest` the tokens after block L; gives the `residual` of exit k. */
+export function residualStep({ spec }: Pick<Model, 'spec'>, k: number, isGuided: boolean): Step {
+  return (_state, batch, frozen) => {
+    const backbone = familyOf(spec).bind(spec, frozen);
+    const { deepest, ...tensors } = isGuided ? joined(batch) : batch;
+    if (!deepest) throw new Error('a residual needs the tokens after the last block');
+    const state = stateOf(tensors);
+    const out = {
+      [residualName(k)]: residualOf(backbone, state, { ...state, hidden: deepest as tf.Tensor3D }, k),
+    };
+    return { state: {}, out: isGuided ? apart(out) : out };
+  };
 }

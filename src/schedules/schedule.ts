@@ -1,6 +1,8 @@
 // Which exit does each time run? The schedule and its file.
 import { z } from 'zod';
 import { fingerprintSchema, measuredExitsSchema } from './errorTable.js';
+import { remembers } from '../exits/heads.js';
+import { forgot, tooEarly } from '../exits/memory.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 
 const scheduleSchema = z
@@ -57,6 +59,10 @@ const scheduleSchema = z
       if (!choices.includes(exit))
         refuse(['exits', i], `is ${exit}, which has no head; the exits are ${choices.join(', ')}`);
     });
+    const depth = available.at(-1)?.exit ?? NaN;
+    const remembering = available.filter(({ kind }) => kind !== 'backbone' && remembers(kind));
+    const early = tooEarly(exits, depth, (exit) => remembering.some((at) => at.exit === exit));
+    if (early >= 0) refuse(['exits', early], forgot(`is ${exits[early]}, which`, depth));
     const depthUsed = depthOf(available, exits);
     if (Math.abs(predicted.depthUsed - depthUsed) > 1e-9)
       refuse(['predicted', 'depthUsed'], `is ${predicted.depthUsed}, but these exits use ${depthUsed}`);

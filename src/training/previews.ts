@@ -49,6 +49,7 @@ export function previews(
     const prompts = promptsOf(spec);
     const denoiser = await openDenoiser(engine, model, [spec.depth], guided, prompts);
     try {
+      const trajectory = denoiser.begin();
       const images = await generateBatch(
         {
           ...{ seed, signal, clip: sample.clip, count: sample.count, batch: sample.count },
@@ -60,7 +61,7 @@ export function previews(
         },
         0,
         sample.count,
-        (x, t, y) => denoiser.predict(spec.depth, { x, t, y, guidance: sample.guidance }),
+        (x, t, y) => trajectory.predict(spec.depth, { x, t, y, guidance: sample.guidance }),
       );
       const grid = await gridOf(images);
       await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);

@@ -91,6 +91,7 @@ export async function expectSamplingLikeOnnx(engine: Engine, tolerance: number):
   const model: Model = { spec, backbone, plans: plans.slice(0, 2), heads };
   const draw = async (on: Engine): Promise<Float32Array> => {
     const denoiser = await openDenoiser(on, model, [2, 3], true);
+    const trajectory = denoiser.begin();
     const drawn = await sample(
       {
         solver: { kind: 'ddim', eta: 0 },
@@ -101,7 +102,7 @@ export async function expectSamplingLikeOnnx(engine: Engine, tolerance: number):
         noise: () => new Float32Array(2 * 64),
       },
       stream(0, 'x').normals(2 * 64),
-      (x, t, step) => denoiser.predict(step === 0 ? 2 : 3, { x, t, y: Int32Array.of(1, 3), guidance: 2 }),
+      (x, t, step) => trajectory.predict(step === 0 ? 2 : 3, { x, t, y: Int32Array.of(1, 3), guidance: 2 }),
     );
     await denoiser.dispose();
     return drawn;

@@ -110,7 +110,8 @@ describe('evaluating ways', () => {
         },
         0,
         7,
-        (x, t, y) => denoiser.predict(way.exits[way.timesteps.indexOf(t)] ?? NaN, { x, t, y, guidance: 2 }),
+        (x, t, y) =>
+          denoiser.begin().predict(way.exits[way.timesteps.indexOf(t)] ?? NaN, { x, t, y, guidance: 2 }),
       );
     const [deep, images] = [await drawn(full), await drawn(mixed)];
     await denoiser.dispose();

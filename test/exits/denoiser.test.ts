@@ -58,8 +58,8 @@ describe('a denoiser', () => {
       await warm.warmUp(5);
       expect(calls).toEqual(Array.from({ length: steps }, () => 2));
       for (const exit of [1, 2, 3]) {
-        const prediction = await warm.predict(exit, request);
-        expect(prediction).toEqual(await cold.predict(exit, request));
+        const prediction = await warm.begin().predict(exit, request);
+        expect(prediction).toEqual(await cold.begin().predict(exit, request));
         expect(prediction).toHaveLength(128);
       }
       await warm.dispose();
@@ -99,8 +99,8 @@ describe('a denoiser', () => {
       const whole = await openDenoiser(onnx, small, exits, guidance !== 1);
       for (const exit of exits) {
         const request = { x: noise, t: 40, y: Int32Array.of(0, of.classes > 1 ? 1 : 0), guidance };
-        const expected = await whole.predict(exit, request);
-        expect(await cut.predict(exit, request)).toBeAllClose(expected, 1e-5);
+        const expected = await whole.begin().predict(exit, request);
+        expect(await cut.begin().predict(exit, request)).toBeAllClose(expected, 1e-5);
       }
       await cut.dispose();
       await whole.dispose();
@@ -110,10 +110,10 @@ describe('a denoiser', () => {
   it('guides from the unconditional prediction through the conditional one', async () => {
     const plain = await openDenoiser(onnx, model, [1], false);
     const guided = await openDenoiser(onnx, model, [1], true);
-    const conditional = await plain.predict(1, { x, t: 40, y, guidance: 1 });
+    const conditional = await plain.begin().predict(1, { x, t: 40, y, guidance: 1 });
     const none = new Int32Array(2).fill(spec.classes);
-    const unconditional = await plain.predict(1, { x, t: 40, y: none, guidance: 1 });
-    expect(await guided.predict(1, { x, t: 40, y, guidance: 3 })).toBeAllClose(
+    const unconditional = await plain.begin().predict(1, { x, t: 40, y: none, guidance: 1 });
+    expect(await guided.begin().predict(1, { x, t: 40, y, guidance: 3 })).toBeAllClose(
       Array.from(unconditional, (u, i) => u + 3 * ((conditional[i] ?? NaN) - u)),
       1e-5,
     );
@@ -123,7 +123,9 @@ describe('a denoiser', () => {
 
   it('knows the exits that were opened, and no other', async () => {
     const denoiser = await openDenoiser(onnx, model, [2], false);
-    await expect(denoiser.predict(3, { x, t: 0, y, guidance: 1 })).rejects.toThrow('exit 3 was not opened');
+    await expect(denoiser.begin().predict(3, { x, t: 0, y, guidance: 1 })).rejects.toThrow(
+      'exit 3 was not opened',
+    );
     await denoiser.dispose();
   });
 
@@ -131,7 +133,7 @@ describe('a denoiser', () => {
     await expect(async () => {
       const denoiser = await openDenoiser(eager, model, [1, 3], true);
       await denoiser.warmUp(1);
-      await denoiser.predict(3, { x, t: 40, y, guidance: 2 });
+      await denoiser.begin().predict(3, { x, t: 40, y, guidance: 2 });
       await denoiser.dispose();
     }).toKeepTensorCount();
   });

@@ -7,9 +7,11 @@ import {
   headKinds,
   headShapes,
   initialHeads,
+  remembers,
   runHead,
   type HeadPlan,
 } from '../../src/exits/heads.js';
+import type { Memory } from '../../src/exits/memory.js';
 import { UserError } from '../../src/errors.js';
 import { uploadAll } from '../fixtures.js';
 import { recordedQuery, tinyDit, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
@@ -24,22 +26,38 @@ function stateAfter(k: number): State {
   return state;
 }
 
+/** What the last full-depth step may have left. */
+function someMemory(): Memory {
+  const times = (t: number): tf.Tensor1D => tf.fill([4], t);
+  return {
+    residual: tf.randomNormal([4, spec.tokens, spec.width], 0, 1, 'float32', 3),
+    ...{ t: times(30), tFull: times(50) },
+  };
+}
+
 beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
 describe('heads', () => {
-  it.each(headKinds)('of kind %s start exactly as the shared exit', (kind) => {
-    tf.tidy(() => {
-      const plan = planOf(kind, 2);
-      const weights = uploadAll(initialHeads(spec, [plan], tinyWeights, 1));
-      const backbone = tinyDit();
-      const state = stateAfter(2);
-      const prediction = runHead(backbone, plan, weights, state);
-      expect(prediction.shape).toEqual([4, 8, 8, 8]);
-      expect(prediction.dataSync()).toEqual(backbone.finish(state).dataSync());
-    });
-  });
+  it.each(headKinds)(
+    'of kind %s start exactly as the shared exit, on the completed state if they remember',
+    (kind) => {
+      tf.tidy(() => {
+        const plan = planOf(kind, 2);
+        const weights = uploadAll(initialHeads(spec, [plan], tinyWeights, 1));
+        const backbone = tinyDit();
+        const state = stateAfter(2);
+        const memory = someMemory();
+        const prediction = runHead(backbone, plan, weights, state, memory);
+        const completed = { ...state, hidden: tf.add<tf.Tensor3D>(state.hidden, memory.residual) };
+        expect(prediction.shape).toEqual([4, 8, 8, 8]);
+        expect(prediction.dataSync()).toEqual(
+          backbone.finish(remembers(kind) ? completed : state).dataSync(),
+        );
+      });
+    },
+  );
 
   it.each(headKinds)('of kind %s have the parameters that their shapes say', (kind) => {
     const plan = planOf(kind, 3);
@@ -115,7 +133,8 @@ describe('heads', () => {
     await expect(() => {
       tf.tidy(() => {
         const plan = planOf(kind, 1);
-        runHead(tinyDit(), plan, uploadAll(initialHeads(spec, [plan], tinyWeights, 1)), stateAfter(1));
+        const weights = uploadAll(initialHeads(spec, [plan], tinyWeights, 1));
+        runHead(tinyDit(), plan, weights, stateAfter(1), someMemory());
       });
     }).toKeepTensorCount();
   });

@@ -55,7 +55,7 @@ describe('a denoiser that is told captions', () => {
       ] as const) {
         const denoiser = await openDenoiser(engine, of, [1, 2, 3], guidance !== 1, promptsOf(spec, made()));
         predictions.push([]);
-        for (const exit of [1, 2, 3]) predictions.at(-1)?.push(await denoiser.predict(exit, request));
+        for (const exit of [1, 2, 3]) predictions.at(-1)?.push(await denoiser.begin().predict(exit, request));
         await denoiser.dispose();
       }
       const [whole = [], ...others] = predictions;
@@ -70,9 +70,9 @@ describe('a denoiser that is told captions', () => {
     const plain = await openDenoiser(onnx, model, [2], false, prompts);
     const guided = await openDenoiser(onnx, model, [2], true, prompts);
     const ask = { x, t: 70, guidance: 1 };
-    const on = await plain.predict(2, { ...ask, y: Int32Array.of(1, 3) });
-    const off = await plain.predict(2, { ...ask, y: Int32Array.of(4, 4) });
-    const found = await guided.predict(2, { ...ask, y: Int32Array.of(1, 3), guidance: 2.5 });
+    const on = await plain.begin().predict(2, { ...ask, y: Int32Array.of(1, 3) });
+    const off = await plain.begin().predict(2, { ...ask, y: Int32Array.of(4, 4) });
+    const found = await guided.begin().predict(2, { ...ask, y: Int32Array.of(1, 3), guidance: 2.5 });
     // Of each sample, 64 numbers of epsilon and 64 of variance.
     const isEpsilon = (i: number): boolean => i % 128 < 64;
     const expected = on.map((value, i) =>
@@ -86,7 +86,8 @@ describe('a denoiser that is told captions', () => {
   it('reads the captions of a batch once, and the null caption once', async () => {
     const captions = made();
     const denoiser = await openDenoiser(onnx, model, [1], true, promptsOf(spec, captions));
-    for (const t of [90, 50, 10]) await denoiser.predict(1, { x, t, y: Int32Array.of(3, 1), guidance: 2 });
+    for (const t of [90, 50, 10])
+      await denoiser.begin().predict(1, { x, t, y: Int32Array.of(3, 1), guidance: 2 });
     expect(captions.reads).toEqual([[3, 1], [4]]);
     await denoiser.dispose();
   });

@@ -164,12 +164,14 @@ async function draw(
       throw new Error('DDIM with eta 0 adds no noise');
     },
   };
-  const run = async (): Promise<readonly number[]> =>
-    probe(
+  const run = async (): Promise<readonly number[]> => {
+    const trajectory = denoiser.begin();
+    return probe(
       await sample(options, start, (x, t, step) =>
-        denoiser.predict(exits[step] ?? depth, { x, t, y, guidance: 1 }),
+        trajectory.predict(exits[step] ?? depth, { x, t, y, guidance: 1 }),
       ),
     );
+  };
   return { macs: 0, run, state: noState };
 }
 
