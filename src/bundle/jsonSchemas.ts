@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
+import { featuresFormat } from '../evaluate/featuresFile.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
@@ -21,6 +22,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(bundleFormat),
     schemaOf(captionsFormat),
     schemaOf(latentsFormat),
+    schemaOf(featuresFormat),
   ]);
 }
 

@@ -38,3 +38,8 @@ export function imagesInMemory(images: ImageBytes): ImageDataset {
 export function writeImage(x: Float32Array, at: number, bytes: Uint8Array): void {
   for (let p = 0; p < bytes.length; p++) x[at + p] = (bytes[p] ?? 0) / 127.5 - 1;
 }
+
+/** The byte of a number from -1 to 1, halves up; what lies beyond is cut off. */
+export function byteOf(value: number): number {
+  return Math.round((Math.min(1, Math.max(-1, value)) + 1) * 127.5);
+}

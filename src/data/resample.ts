@@ -26,6 +26,9 @@ export interface Filter {
 /** The mean of the places whose middles lie within; on the edge, of the right one alone. */
 export const box: Filter = { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) };
 
+/** A straight line on both sides, as wide as Pillow's BILINEAR. */
+export const bilinear: Filter = { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) };
+
 /** Keys' cubic with a = -0.5, Catmull-Rom. */
 export const bicubic: Filter = {
   support: 2,

@@ -22,7 +22,7 @@ export interface ReferenceOptions extends Asker {
 }
 
 /** Images at a time. */
-const batch = 256;
+const batch = 64;
 /** 130,000 vectors of Inception's 2048 numbers: more would not fit the memory beside what is compared with them. */
 const mostBytes = 2 ** 30;
 const mostKept = 2 * mostBytes;

@@ -1,5 +1,6 @@
 // How do many small images become one picture? Side by side with a thin gap, enlarged, as a PNG.
 import sharp from 'sharp';
+import { byteOf } from '../data/memory.js';
 import { UserError } from '../errors.js';
 
 /** An encoded picture; TensorBoard takes it as it is. */
@@ -63,10 +64,6 @@ export async function imageGrid(images: Float32Array, options: GridOptions): Pro
 function cell(position: number, scale: number, pitch: number): [number, number] {
   const pixel = Math.floor(position / scale);
   return [Math.floor(pixel / pitch), pixel % pitch];
-}
-
-function byteOf(value: number): number {
-  return Math.round((Math.min(1, Math.max(-1, value)) + 1) * 127.5);
 }
 
 function drawable(channels: number): 1 | 3 {

@@ -55,7 +55,7 @@ describe('features of reference images', () => {
     await referenceFeatures(images, extractor, told);
     const again = await referenceFeatures({ ...images, name: 'moved' }, extractor, told);
     expect(again).toEqual(expected);
-    expect(extractor.looks).toBe(2);
+    expect(extractor.looks).toBe(5);
     expect(told.said).toEqual(['looking at 300 images of dots with corners, once']);
   });
   it('are looked at anew for other images, another number of them, and another judge', async () => {
@@ -72,7 +72,7 @@ describe('features of reference images', () => {
     ] as const) {
       const extractor = corners(fingerprint);
       await referenceFeatures(dataset, extractor, { ...told, count: some });
-      expect(extractor.looks).toBe(2);
+      expect(extractor.looks).toBe(5);
     }
     expect(readdirSync(told.folder)).toHaveLength(4);
   });
