@@ -133,7 +133,29 @@ export { draw, planDrawing, type Drawing } from './bundle/draw.js';
 
 export { agreement, accuracyOn } from './evaluate/agreement.js';
 export { trainClassifier, type Classifier } from './evaluate/classifier.js';
-export { frechetDistance, momentsOf, type Moments } from './evaluate/frechet.js';
+export type { FeatureExtractor, Seen } from './evaluate/features.js';
+export { openDigits, type DigitsOptions } from './evaluate/digits.js';
+export { openOnnxFeatures } from './evaluate/onnxFeatures.js';
+export { readFeaturesFile, type FeaturesFile } from './evaluate/featuresFile.js';
+export { referenceFeatures, type ReferenceOptions } from './evaluate/reference.js';
+export { differenceOf, type Estimate, type Uncertain } from './evaluate/estimate.js';
+export {
+  frechetDistance,
+  frechetEstimate,
+  frechetReference,
+  momentsOf,
+  type FrechetReference,
+  type Moments,
+} from './evaluate/frechet.js';
+export { kernelDistance, kernelReference, type KernelReference } from './evaluate/kid.js';
+export {
+  manifoldOf,
+  precisionRecall,
+  type Manifold,
+  type PrecisionRecall,
+} from './evaluate/precisionRecall.js';
+export { inceptionScore } from './evaluate/inceptionScore.js';
+export { tooFew } from './evaluate/tooFew.js';
 export { imageGrid, type Picture } from './report/grid.js';
 export { reportPage, writeReport, type Report } from './report/page.js';
 export { runReport } from './report/runReport.js';
