@@ -9,7 +9,7 @@ import { headPlan } from '../../src/exits/heads.js';
 import { stream } from '../../src/random.js';
 import { sample } from '../../src/samplers/sampler.js';
 import { headsInputs, headsStep, lossFeeds, targetsOf } from '../../src/training/headsStep.js';
-import { spreadTimes } from '../../src/training/noisyBatches.js';
+import { spreadTimes } from '../../src/training/times.js';
 import { initialState } from '../../src/training/state.js';
 import { headsAtStart } from '../../src/training/trainHeads.js';
 

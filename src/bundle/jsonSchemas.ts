@@ -6,6 +6,7 @@ import { featuresFormat } from '../evaluate/featuresFile.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
+import { timeWeightsFormat } from '../training/timeTable.js';
 import { bundleFormat } from './description.js';
 
 /** A JSON Schema (draft 2020-12). */
@@ -20,6 +21,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(errorTableFormat),
     schemaOf(scheduleFormat),
     schemaOf(bundleFormat),
+    schemaOf(timeWeightsFormat),
     schemaOf(captionsFormat),
     schemaOf(latentsFormat),
     schemaOf(featuresFormat),

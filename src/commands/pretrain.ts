@@ -2,7 +2,7 @@
 import { requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
-import { pretrain, rehearsePretraining, specToMake } from '../training/pretrain.js';
+import { pretrain, pretrainingTimes, rehearsePretraining, specToMake } from '../training/pretrain.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import type { Terminal } from './terminal.js';
@@ -16,6 +16,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   terminal.line(`${spec.size}, from seed ${config.seed}`);
   // Mistakes are found before there is a run.
   requireGuidable(spec, config.sample.guidance);
+  await pretrainingTimes(config);
   await openPictureVae(spec, config.vae);
   await openData(config.data, 'train', spec);
   if (call.dryRun)

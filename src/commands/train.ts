@@ -3,7 +3,7 @@ import { requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
 import { openFrozen } from '../training/openTrained.js';
-import { headsLoss, headsToTrain, rehearseHeads, trainHeads } from '../training/trainHeads.js';
+import { headsObjective, rehearseHeads, trainHeads } from '../training/trainHeads.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import type { Terminal } from './terminal.js';
@@ -15,7 +15,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { config } = loaded;
   const backbone = await openFrozen(config);
   // Mistakes are found before there is a run; `profile` will need the held-out images.
-  headsLoss(headsToTrain(backbone.spec, config), config);
+  await headsObjective(config, backbone);
   requireGuidable(backbone.spec, config.sample.guidance);
   const pictures = await openPictureVae(backbone.spec, config.vae);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);

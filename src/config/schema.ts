@@ -83,6 +83,28 @@ const providerFits: Rule<{ readonly engine: { readonly kind: EngineKind; readonl
   broken: ({ engine }) => providerRefusal(engine),
 };
 
+interface HasLambda {
+  readonly loss: Readonly<
+    Pick<z.output<typeof sections.pretrainLossSection>, 'lambda' | 'table' | 'errorTable'>
+  >;
+}
+
+/** A file of weights goes with the rule that reads it, and with no other. */
+const fileOfLambda = (key: 'table' | 'errorTable', lambda: 'table' | 'error'): Rule<HasLambda> => ({
+  keys: [
+    ['loss', key],
+    ['loss', 'lambda'],
+  ],
+  broken: ({ loss }) => {
+    if ((loss[key] === undefined) === (loss.lambda !== lambda)) return undefined;
+    return loss[key] === undefined
+      ? `is missing, and loss.lambda is ${lambda}, which reads it; add the path of the file`
+      : `goes with loss.lambda ${lambda} alone, and that is ${loss.lambda}; change one of them`;
+  },
+});
+
+const lambdaFiles = [fileOfLambda('table', 'table'), fileOfLambda('errorTable', 'error')];
+
 function atMostSteps(found: number, steps: number): string | undefined {
   return found > steps ? `found ${found}, expected at most diffusion.steps, which is ${steps}` : undefined;
 }
@@ -106,6 +128,7 @@ const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
   providerFits,
   sampleStepsFit,
   gridsAtCheckpoints,
+  ...lambdaFiles,
   {
     keys: [
       ['train', 'sampleEvery'],
@@ -190,6 +213,17 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   providerFits,
   sampleStepsFit,
+  ...lambdaFiles,
+  {
+    keys: [
+      ['loss', 'denoising'],
+      ['loss', 'distillation'],
+    ],
+    broken: ({ loss: { denoising, distillation } }) =>
+      denoising === 0 && distillation === 0
+        ? 'is 0 and so is loss.distillation, expected at least one of them above 0'
+        : undefined,
+  },
   {
     keys: [
       ['schedule', 'steps'],
@@ -237,14 +271,14 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
       ['heads', 'exits'],
     ],
     broken: ({ loss: { exitWeights }, heads: { exits } }) =>
-      exitWeights !== 'uniform' && exits !== 'all' && exitWeights.length !== exits.length
+      typeof exitWeights !== 'string' && exits !== 'all' && exitWeights.length !== exits.length
         ? `has ${exitWeights.length} numbers, expected one for each of the ${exits.length} exits in heads.exits`
         : undefined,
   },
   {
     keys: [['loss', 'exitWeights']],
     broken: ({ loss: { exitWeights } }) =>
-      exitWeights !== 'uniform' && exitWeights.every((weight) => weight === 0)
+      typeof exitWeights !== 'string' && exitWeights.every((weight) => weight === 0)
         ? 'has only zeros, expected at least one exit that counts'
         : undefined,
   },
@@ -281,7 +315,12 @@ export const schemas = {
 };
 
 export type ConfigKind = keyof typeof schemas;
-export const configKinds = ['pretrain', 'train', 'sample', 'evaluate'] as const satisfies readonly ConfigKind[];
+export const configKinds = [
+  'pretrain',
+  'train',
+  'sample',
+  'evaluate',
+] as const satisfies readonly ConfigKind[];
 
 type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 

@@ -26,7 +26,7 @@ const mostProblems = 12;
  * @throws UserError naming the file, what is wrong in it and how to get a good one
  */
 export async function readJsonFile<T>(path: string, format: JsonFormat<T>): Promise<T> {
-  const text = await textOf(path, format.noun, format.remedy);
+  const text = await readText(path, format);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -81,7 +81,11 @@ function indented(value: unknown, margin: string): string {
   return isFlat ? `[${items.join(', ')}]` : `[${lines(items)}]`;
 }
 
-async function textOf(path: string, noun: string, remedy: string): Promise<string> {
+/** The text of a file of that kind. @throws UserError if it cannot be read, or is too large to be one */
+export async function readText(
+  path: string,
+  { noun, remedy }: { readonly noun: string; readonly remedy: string },
+): Promise<string> {
   try {
     const entry = await stat(path);
     // A pipe would wait for ever.

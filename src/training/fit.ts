@@ -22,6 +22,7 @@ import { noisyBatches } from './noisyBatches.js';
 import type { Progress } from './progress.js';
 import { logLine, type Run } from './runFolder.js';
 import { initialState, stateShapes } from './state.js';
+import type { TimesRule } from './times.js';
 import type { UpdateOptions } from './update.js';
 
 /** What long work is given: the engine to run on and whom to tell. */
@@ -45,6 +46,8 @@ export interface Subject {
   readonly stepOf: (options: UpdateOptions) => Step;
   /** What the step takes beside its state. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** At which times samples are noised. */
+  readonly times: TimesRule;
   /** Weights of a sample's errors by its native t, [T] each, under the names of the inputs that take them. */
   readonly timeWeights: Readonly<Record<string, Float32Array>>;
   /** What else a step is fed, counted from 0. It depends on the index alone, so a resumed run repeats nothing. */
@@ -137,14 +140,14 @@ function compileStep(
 }
 
 async function feedsOf(
-  { spec, config, timeWeights, feedsAt }: Subject,
+  { spec, config, times, timeWeights, feedsAt }: Subject,
   dataset: Dataset,
 ): Promise<(index: number) => Promise<Feeds>> {
   const { seed, optimizer, train } = config;
   const { steps, batch } = train;
   const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const batches = noisyBatches(dataset, {
-    ...{ seed, batch, diffusion: diffusion(config.diffusion), timeWeights },
+    ...{ seed, batch, diffusion: diffusion(config.diffusion), times, timeWeights },
     // Without a prompt that asks for nothing, none is left out.
     labelDropout: prompts.none === undefined ? 0 : config.diffusion.labelDropout,
     none: prompts.none ?? 0,

@@ -1,9 +1,10 @@
-// What is step n trained on? Examples noised at times spread over the whole diffusion, some without their label.
+// What is step n trained on? Examples noised at times of the diffusion, some without their label.
 import { batches, type BatchOptions } from '../data/batches.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
 import { stream } from '../random.js';
+import { drawsTimes, type TimesRule } from './times.js';
 
 export interface NoisyBatch {
   /** Noisy images or latents, [B, C, H, W]. */
@@ -20,6 +21,7 @@ export interface NoisyBatch {
 
 export interface NoisyBatchOptions extends BatchOptions {
   readonly diffusion: Diffusion;
+  readonly times: TimesRule;
   /** Weights by native t, [T] each, under the names of the inputs that take them. */
   readonly timeWeights: Readonly<Record<string, Float32Array>>;
   /** Share of labels to drop, so that guidance has an unconditional model. */
@@ -33,13 +35,14 @@ export function noisyBatches(
   dataset: Dataset,
   options: NoisyBatchOptions,
 ): (step: number) => Promise<NoisyBatch> {
-  const { seed, batch, diffusion, timeWeights, labelDropout, none } = options;
+  const { seed, batch, diffusion, times, timeWeights, labelDropout, none } = options;
   const examples = batches(dataset, options);
+  const timesOf = drawsTimes(times, diffusion);
   return async (step) => {
     const { x: clean, y: labels } = await examples(step);
     const random = stream(seed, 'training noise', step);
     const noise = random.normals(clean.length);
-    const t = spreadTimes(random.uniform(), batch, diffusion.steps);
+    const t = timesOf(random, batch);
     return {
       x: addNoise(diffusion, clean, noise, t),
       noise,
@@ -50,14 +53,4 @@ export function noisyBatches(
       ),
     };
   };
-}
-
-/**
- * Native times of a batch: one in every B-th part of the diffusion, all shifted by one random amount. Each is uniform by
- * itself, and the mean loss varies less than with independent ones (Kingma et al., "Variational Diffusion Models",
- * NeurIPS 2021, appendix I.1).
- * @param shift uniform in [0, 1)
- */
-export function spreadTimes(shift: number, batch: number, steps: number): Float32Array {
-  return Float32Array.from({ length: batch }, (_, i) => Math.floor(((shift + i / batch) % 1) * steps));
 }

@@ -9,12 +9,12 @@ import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { unreachable } from '../errors.js';
-import { fit, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
-import { lambdaRule, lambdas } from './lambda.js';
+import { fit, rehearse, type Rehearsal, type Subject, type Work } from './fit.js';
 import { previews } from './previews.js';
 import { pretrainStep, trainingInputs } from './pretrainStep.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
+import { timesRule, timeWeights } from './timeWeights.js';
 
 /** The backbone that a config describes. */
 export function specToMake({
@@ -50,13 +50,19 @@ export function specToMake({
   }
 }
 
+/** How often each time comes, and how much it counts. @throws UserError if a file that says so does not fit */
+export async function pretrainingTimes({
+  loss,
+  diffusion: settings,
+}: Pick<PretrainConfig, 'loss' | 'diffusion'>): Promise<Pick<Subject, 'times' | 'timeWeights'>> {
+  const lambda = await timeWeights(loss, diffusion(settings), settings.prediction);
+  return { times: timesRule(loss), timeWeights: { lambda } };
+}
+
 /** What of a new backbone moves, what does not, and what a step does. */
-function parts(config: PretrainConfig): Pick<
-  FitOptions,
-  'spec' | 'weights' | 'stepOf' | 'inputs' | 'timeWeights'
-> & {
-  readonly frozen: HostTensors;
-} {
+async function parts(
+  config: PretrainConfig,
+): Promise<Omit<Subject, 'engine' | 'config' | 'frozen'> & { readonly frozen: HostTensors }> {
   const spec = specToMake(config);
   const initial = Object.entries(initialWeights(spec, config.seed));
   const moves = new Set(trainable(spec));
@@ -66,7 +72,7 @@ function parts(config: PretrainConfig): Pick<
     frozen: Object.fromEntries(initial.filter(([name]) => !moves.has(name))),
     stepOf: (options) => pretrainStep(spec, options),
     inputs: trainingInputs(spec),
-    timeWeights: { lambda: lambdas(lambdaRule(config.loss), diffusion(config.diffusion).alphasCumprod) },
+    ...(await pretrainingTimes(config)),
   };
 }
 
@@ -78,7 +84,7 @@ export interface Pretrained {
 
 /** Trains all of a backbone but fixed positions, then writes the averaged weights to backbone/ in the run. */
 export async function pretrain(run: Run, config: PretrainConfig, work: Work): Promise<Pretrained> {
-  const subject = parts(config);
+  const subject = await parts(config);
   const { spec, frozen } = subject;
   const onCheckpoint = previews(run, spec, config, frozen, work);
   const state = await fit({ ...work, ...subject, run, config, onCheckpoint });
@@ -101,6 +107,6 @@ export async function pretrain(run: Run, config: PretrainConfig, work: Work): Pr
 }
 
 /** What training would take. Nothing is written. */
-export function rehearsePretraining(config: PretrainConfig, engine: Engine): Promise<Rehearsal> {
-  return rehearse({ ...parts(config), config, engine });
+export async function rehearsePretraining(config: PretrainConfig, engine: Engine): Promise<Rehearsal> {
+  return rehearse({ ...(await parts(config)), config, engine });
 }

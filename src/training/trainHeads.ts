@@ -9,15 +9,25 @@ import type { TrainConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
-import { UserError } from '../errors.js';
+import { unreachable } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
+import { exitMacs, type Model } from '../exits/model.js';
 import { weightsIn } from '../exits/precision.js';
-import { fit, peakBytes, rehearse, type FitOptions, type Rehearsal, type Work } from './fit.js';
-import { distanceWeights, headsInputs, headsStep, targetsOf, type HeadsLoss } from './headsStep.js';
-import { lambdaRule, lambdas } from './lambda.js';
+import { importanceAt, type Curriculum } from './curriculum.js';
+import { exitWeights, type ExitCosts } from './exitWeights.js';
+import { fit, peakBytes, rehearse, type FitOptions, type Rehearsal, type Subject, type Work } from './fit.js';
+import {
+  distanceWeights,
+  headsInputs,
+  headsStep,
+  targetsOf,
+  type HeadsLoss,
+  type Targets,
+} from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
+import { timesRule, timeWeights } from './timeWeights.js';
 
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
 export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
@@ -32,18 +42,12 @@ export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'h
 /** What the heads' loss is made of. @throws UserError if the weights do not fit the exits */
 export function headsLoss(
   plans: readonly HeadPlan[],
-  { loss, heads }: Pick<TrainConfig, 'loss' | 'heads'>,
+  { loss }: Pick<TrainConfig, 'loss'>,
+  costs: () => ExitCosts,
 ): HeadsLoss {
-  const { distillation, exitWeights } = loss;
-  const denoising = 1;
-  if (exitWeights === 'uniform')
-    return { denoising, distillation, exitWeights: plans.map(() => 1 / plans.length) };
-  if (exitWeights.length !== plans.length)
-    throw new UserError(
-      `loss.exitWeights has ${exitWeights.length} numbers for the ${plans.length} exits of heads.exits (${String(heads.exits)}). ` +
-        'Give one for each.',
-    );
-  return { denoising, distillation, exitWeights };
+  const { denoising, distillation } = loss;
+  const exits = plans.map(({ exit }) => exit);
+  return { denoising, distillation, exitWeights: exitWeights(loss.exitWeights, exits, costs) };
 }
 
 /** Where a run keeps its trained heads. */
@@ -70,27 +74,65 @@ async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
   return isStored(weight) ? readTensor(weight) : weight;
 }
 
-/** What of the heads moves, and what a step does. */
-async function parts(
+/**
+ * What heads are trained for, at which times, and how much each counts when.
+ * @throws UserError if the config does not fit the backbone, or a file that it names cannot be read or does not fit
+ */
+export async function headsObjective(
   config: TrainConfig,
-  { spec, weights }: OpenedBackbone,
+  { spec, weights }: Pick<OpenedBackbone, 'spec' | 'weights'>,
 ): Promise<
-  Pick<FitOptions, 'spec' | 'weights' | 'frozen' | 'stepOf' | 'inputs' | 'timeWeights' | 'feedsAt'> & {
-    plans: readonly HeadPlan[];
+  Pick<FitOptions, 'weights' | 'inputs' | 'times' | 'timeWeights' | 'feedsAt'> & {
+    readonly plans: readonly HeadPlan[];
+    readonly targets: Targets;
   }
 > {
   const plans = headsToTrain(spec, config);
-  const loss = headsLoss(plans, config);
+  const heads = await headsAtStart({ spec, weights }, plans, config.seed);
+  const model: Model = { spec, backbone: weights, plans, heads };
+  const loss = headsLoss(plans, config, () => ({
+    exits: plans.map(({ exit }) => exitMacs(model, exit)),
+    full: exitMacs(model, spec.depth),
+  }));
   const targets = targetsOf(loss);
-  const lambda = lambdas(lambdaRule(config.loss), diffusion(config.diffusion).alphasCumprod);
-  const importance = Float32Array.from(loss.exitWeights);
+  const curriculum = curriculumOf(config.loss);
+  const lambda = await timeWeights(config.loss, diffusion(config.diffusion), config.diffusion.prediction);
   return {
-    ...{ spec, plans, frozen: await weightsIn(weights, config.engine.frozenPrecision) },
-    weights: await headsAtStart({ spec, weights }, plans, config.seed),
-    stepOf: (options) => headsStep(spec, plans, targets, options),
+    ...{ plans, weights: heads, targets },
     inputs: headsInputs(spec, plans, targets),
+    times: timesRule(config.loss),
     timeWeights: distanceWeights(loss, lambda),
-    feedsAt: () => ({ importance }),
+    feedsAt: (step) => ({
+      importance: Float32Array.from(importanceAt(curriculum, loss.exitWeights, step, config.train.steps)),
+    }),
+  };
+}
+
+function curriculumOf({ curriculum, curriculumGroup, curriculumShare }: TrainConfig['loss']): Curriculum {
+  switch (curriculum) {
+    case 'all':
+      return { kind: curriculum };
+    case 'rotating':
+      return { kind: curriculum, group: curriculumGroup };
+    case 'gradual':
+      return { kind: curriculum, share: curriculumShare };
+    default:
+      return unreachable(curriculum);
+  }
+}
+
+/** What of the heads moves, and what a step does. */
+async function parts(
+  config: TrainConfig,
+  backbone: OpenedBackbone,
+): Promise<Omit<Subject, 'engine' | 'config'> & { readonly plans: readonly HeadPlan[] }> {
+  const { spec } = backbone;
+  const { targets, ...objective } = await headsObjective(config, backbone);
+  const { plans } = objective;
+  return {
+    ...objective,
+    ...{ spec, frozen: await weightsIn(backbone.weights, config.engine.frozenPrecision) },
+    stepOf: (options) => headsStep(spec, plans, targets, options),
   };
 }
 

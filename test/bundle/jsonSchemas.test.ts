@@ -12,8 +12,10 @@ describe('the JSON schemas', () => {
       'exithead-error-table-1',
       'exithead-schedule-1',
       'exithead-bundle-1',
+      'exithead-time-weights-1',
       'exithead-captions-1',
       'exithead-latents-1',
+      'exithead-features-1',
     ]);
   });
   it.each(Object.entries(jsonSchemas()))(

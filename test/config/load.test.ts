@@ -92,6 +92,18 @@ describe('loading a config', () => {
       'loss.exitWeights: has only zeros, expected at least one exit that counts',
     ],
     [
+      'loss: { denoising: 0, distillation: 0 }',
+      'loss.denoising: is 0 and so is loss.distillation, expected at least one of them above 0',
+    ],
+    [
+      'loss: { lambda: table }',
+      'loss.table: is missing, and loss.lambda is table, which reads it; add the path of the file',
+    ],
+    [
+      'loss: { errorTable: e.json }',
+      'loss.errorTable: goes with loss.lambda error alone, and that is uniform; change one of them',
+    ],
+    [
       'engine: { kind: webgpu, provider: cuda }',
       'engine.provider: found cuda, but engine.kind is webgpu, and only onnx has providers; set engine.kind to onnx, or remove this',
     ],

@@ -4,7 +4,7 @@ import { imagesInMemory } from '../../src/data/memory.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { stream } from '../../src/random.js';
 import { lambdas } from '../../src/training/lambda.js';
-import { noisyBatches, spreadTimes, type NoisyBatchOptions } from '../../src/training/noisyBatches.js';
+import { noisyBatches, type NoisyBatchOptions } from '../../src/training/noisyBatches.js';
 
 const schedule = diffusion(ddpmBetas);
 const random = stream(1, 'images');
@@ -20,6 +20,7 @@ const options: NoisyBatchOptions = {
   seed: 3,
   batch: 8,
   diffusion: schedule,
+  times: { kind: 'stratified' },
   timeWeights: { lambda: lambdas({ kind: 'min-snr', gamma: 5 }, schedule.alphasCumprod) },
   labelDropout: 0.1,
   none: 5,
@@ -82,28 +83,5 @@ describe('noisy batches', () => {
     expect(Math.abs(mean)).toBeLessThan(0.034);
     expect(Math.abs(variance - 1)).toBeLessThan(0.047);
     expect(new Set(noise).size).toBeGreaterThan(7900);
-  });
-});
-
-describe('times of a batch', () => {
-  it.each([1, 3, 7, 64])('are one in every part of %d', (batch) => {
-    for (const shift of [0, 0.1234, 0.5, 0.999999]) {
-      const t = spreadTimes(shift, batch, 1000);
-      expect(t.every((at) => Number.isInteger(at) && at >= 0 && at < 1000)).toBe(true);
-      // Around the circle, neighbours are a B-th part apart; whole numbers may be one nearer or farther.
-      const sorted = [...t].toSorted((a, b) => a - b);
-      sorted.forEach((at, i) => {
-        const next = sorted[i + 1] ?? 1000 + (sorted[0] ?? NaN);
-        expect(Math.abs(next - at - 1000 / batch)).toBeLessThan(1);
-      });
-    }
-  });
-
-  it('reach both ends, and each as often as any other', () => {
-    const counts = new Array<number>(20).fill(0);
-    // Shifts at which no part ends, so that rounding decides nothing.
-    for (let shift = 0.0005; shift < 1; shift += 0.001)
-      for (const t of spreadTimes(shift, 4, 20)) counts[t] = (counts[t] ?? 0) + 1;
-    expect(counts).toEqual(Array<number>(20).fill(200));
   });
 });

@@ -28,6 +28,9 @@ import { livelyWeights, onnx, spec } from './tiny.js';
 
 const folder = temporaryFolders();
 const settings = { backbone: { path: 'model' }, data: { kind: 'mnist' }, train: { steps: 1 } };
+const uncounted = (): never => {
+  throw new Error('nothing asks for multiply-adds');
+};
 const configOf = (more: object) => parseTrain({ ...settings, ...more });
 
 describe('training heads', () => {
@@ -166,11 +169,17 @@ describe('heads to train', () => {
   it('count the same together as one, unless told', () => {
     const all = configOf({ heads: { kind: 'linear' }, loss: { distillation: 0.5 } });
     const plans = headsToTrain(spec, all);
-    expect(headsLoss(plans, all)).toEqual({ denoising: 1, distillation: 0.5, exitWeights: [0.5, 0.5] });
-    expect(headsLoss(plans, configOf({ loss: { exitWeights: [1, 3] } })).exitWeights).toEqual([1, 3]);
+    expect(headsLoss(plans, all, uncounted)).toEqual({
+      denoising: 1,
+      distillation: 0.5,
+      exitWeights: [0.5, 0.5],
+    });
+    expect(headsLoss(plans, configOf({ loss: { exitWeights: [1, 3] } }), uncounted).exitWeights).toEqual([
+      0.25, 0.75,
+    ]);
     const three = configOf({ loss: { exitWeights: [1, 2, 3] } });
-    expect(() => headsLoss(plans, three)).toThrow(UserError);
-    expect(() => headsLoss(plans, three)).toThrow('has 3 numbers for the 2 exits');
+    expect(() => headsLoss(plans, three, uncounted)).toThrow(UserError);
+    expect(() => headsLoss(plans, three, uncounted)).toThrow('has 3 numbers for the 2 exits');
   });
 });
 

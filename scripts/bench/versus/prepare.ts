@@ -15,7 +15,7 @@ import { exitMacs } from '../../../src/exits/model.js';
 import { promptsOf } from '../../../src/exits/prompts.js';
 import { isFile } from '../../../src/files/disk.js';
 import { stream } from '../../../src/random.js';
-import { spreadTimes } from '../../../src/training/noisyBatches.js';
+import { spreadTimes } from '../../../src/training/times.js';
 import { unreachable } from '../../../src/errors.js';
 import { randomWeight } from '../weights.js';
 import type { Case, ModelName, Work } from './cases.js';
