@@ -46,27 +46,30 @@ function centred(features: Float32Array | Float64Array, mean: Float64Array): Mat
  * so compare sets of one size only.
  */
 export function frechetDistance(a: Moments, b: Moments): number {
-  return distanceFrom(a, b, commonRoots(a, b));
+  return distanceFrom(a, b, sharedRoots(a, b, rootsOf(b.covariance)));
 }
 
-/** A reference set, with its moments. */
+/** A reference set, with what does not depend on the sets that are compared with it. */
 export interface FrechetReference {
   /** [count, width] */
   readonly features: Float32Array;
   readonly width: number;
   readonly moments: Moments;
+  /** Of the covariance. */
+  readonly roots: Roots;
 }
 
 /** @throws UserError as `momentsOf` */
 export function frechetReference(features: Float32Array, width: number): FrechetReference {
-  return { features, width, moments: momentsOf(features, width) };
+  const moments = momentsOf(features, width);
+  return { features, width, moments, roots: rootsOf(moments.covariance) };
 }
 
 /**
  * The Fréchet distance with its standard error, from the derivative at the two normal distributions (Rippl, Munk, Sturm,
  * "Limit Laws of the Empirical Wasserstein Distance: Gaussian Distributions", 2016): a vector x of the set with mean m
  * and covariance A, against n and B, adds 2 (m - n).(x - m) + (x - m).(1 - T)(x - m), where
- * T = A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2) moves the one distribution onto the other.
+ * T = B^(1/2) (B^(1/2) A B^(1/2))^(-1/2) B^(1/2) moves the one distribution onto the other.
  *
  * It holds where there are many more vectors than numbers in one. That small sets come out too far apart is no part of
  * it: where two sets of one size are compared, most of that cancels.
@@ -75,12 +78,12 @@ export function frechetReference(features: Float32Array, width: number): Frechet
  */
 export function frechetEstimate(generated: Float32Array, reference: FrechetReference): Estimate {
   const [a, b] = [momentsOf(generated, reference.width), reference.moments];
-  const roots = commonRoots(a, b);
-  const { root, inverse, shared, sharedInverse } = roots;
+  const { root, inverse } = reference.roots;
+  const shared = sharedRoots(a, b, reference.roots);
   return estimateOf(
-    distanceFrom(a, b, roots),
-    termsOf(generated, a, b, inverse.mmul(shared).mmul(inverse)),
-    termsOf(reference.features, b, a, root.mmul(sharedInverse).mmul(root)),
+    distanceFrom(a, b, shared),
+    termsOf(generated, a, b, root.mmul(shared.inverse).mmul(root)),
+    termsOf(reference.features, b, a, inverse.mmul(shared.root).mmul(inverse)),
   );
 }
 
@@ -94,35 +97,32 @@ function termsOf(features: Float32Array, own: Moments, other: Moments, map: Matr
   );
 }
 
-/** Of covariances A and B. */
-interface CommonRoots {
-  /** A^(1/2) */
+/** The square root of a matrix, and the inverse of that. */
+export interface Roots {
   readonly root: Matrix;
   readonly inverse: Matrix;
-  /** (A^(1/2) B A^(1/2))^(1/2) */
-  readonly shared: Matrix;
-  readonly sharedInverse: Matrix;
 }
 
-/** tr((A B)^(1/2)) is the trace of `shared`, the root of a matrix that is symmetric where A B is not. */
-function commonRoots(a: Moments, b: Moments): CommonRoots {
+/**
+ * Of B^(1/2) A B^(1/2), for the covariances A and B: its root has the trace of (A B)^(1/2), and it is symmetric where
+ * A B is not.
+ */
+function sharedRoots(a: Moments, b: Moments, { root }: Roots): Roots {
   if (a.mean.length !== b.mean.length)
     throw new Error(`vectors of ${a.mean.length} and ${b.mean.length} numbers do not compare`);
-  const { root, inverse } = rootsOf(a.covariance);
-  const { root: shared, inverse: sharedInverse } = rootsOf(symmetric(root.mmul(b.covariance).mmul(root)));
-  return { root, inverse, shared, sharedInverse };
+  return rootsOf(symmetric(root.mmul(a.covariance).mmul(root)));
 }
 
-function distanceFrom(a: Moments, b: Moments, { shared }: CommonRoots): number {
+function distanceFrom(a: Moments, b: Moments, shared: Roots): number {
   const shift = a.mean.reduce((sum, value, i) => sum + (value - (b.mean[i] ?? NaN)) ** 2, 0);
-  return shift + a.covariance.trace() + b.covariance.trace() - 2 * shared.trace();
+  return shift + a.covariance.trace() + b.covariance.trace() - 2 * shared.root.trace();
 }
 
 /** Smaller eigenvalues, as a part of the largest, are rounding: no vector of the set goes that way. */
 const leastShare = 1e-12;
 
 /** Of a symmetric matrix without negative eigenvalues; what rounding makes negative counts as 0, whose inverse is left 0. */
-function rootsOf(matrix: Matrix): { root: Matrix; inverse: Matrix } {
+function rootsOf(matrix: Matrix): Roots {
   const { eigenvectorMatrix: vectors, realEigenvalues } = new EigenvalueDecomposition(matrix, {
     assumeSymmetric: true,
   });
