@@ -23,9 +23,9 @@ export interface ReferenceOptions extends Asker {
 
 /** Images at a time. */
 const batch = 64;
-/** 130,000 vectors of Inception's 2048 numbers: more would not fit the memory beside what is compared with them. */
-const mostBytes = 2 ** 30;
-const mostKept = 2 * mostBytes;
+/** 65,536 vectors of Inception's 2048 numbers: making their products takes five times as much memory. */
+const mostBytes = 2 ** 29;
+const mostKept = 4 * mostBytes;
 
 /**
  * Features of the first images of a data set, kept under the content of the images and the fingerprint of the extractor:

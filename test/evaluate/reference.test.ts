@@ -99,6 +99,6 @@ describe('features of reference images', () => {
     await expect(fewer).rejects.toThrow(UserError);
     const wide = { ...corners(), width: 2 ** 20 };
     const large = referenceFeatures(images, wide, options('large'));
-    await expect(large).rejects.toThrow('Ask for at most 256 images.');
+    await expect(large).rejects.toThrow('Ask for at most 128 images.');
   });
 });
