@@ -29,7 +29,7 @@ const engine = await pickEngine({ kind: 'onnx', threads: 0 });
 const { spec, weights } = await openBackbone({ path, weights: 'auto' });
 const openSeconds = seconds(start);
 const quarters = [1, 2, 3].map((part) => Math.floor((part * spec.depth) / 4));
-const plans = quarters.map((exit) => headPlan('adapter', exit, 64));
+const plans = quarters.map((exit) => headPlan('adapter', exit, { bottleneck: 64 }));
 const heads = await headsAtStart({ spec, weights }, plans, 0);
 const length = batch * spec.channels * spec.imageSize ** 2;
 const x = stream(0, 'x').normals(length);

@@ -162,8 +162,11 @@ export interface Backbone {
   block(state: State, k: number): State;
   /** What leaving after block k adds before a head: identity for DiT, the remaining skips for U-ViT. */
   leave(state: State, k: number): State;
-  /** The backbone's own last layer, [B, outChannels, H, W]. */
-  finish(state: State): tf.Tensor4D;
+  /**
+   * The backbone's own last layer, [B, outChannels, H, W].
+   * @param more added to shift and scale of its norm, [B, 2 D]; for U-ViT, whose norm has neither, this is all there is
+   */
+  finish(state: State, more?: tf.Tensor2D): tf.Tensor4D;
 }
 
 /** What a parameter of a new block starts as: random, or so that the block changes nothing and can still learn. */

@@ -129,8 +129,13 @@ function projected(x: tf.Tensor3D, layers: readonly Linear[]): tf.Tensor3D[] {
   return others.length === 0 ? tf.split<tf.Tensor3D>(joined, 3, -1) : [joined, ...others];
 }
 
-function last(spec: DitSpec, weights: LastWeights, { hidden, condition }: State): tf.Tensor4D {
-  const [shift, scale] = modulation(condition, weights.modulation, 2);
+function last(
+  spec: DitSpec,
+  weights: LastWeights,
+  { hidden, condition }: State,
+  more?: tf.Tensor2D,
+): tf.Tensor4D {
+  const [shift, scale] = modulation(condition, weights.modulation, 2, more);
   if (!shift || !scale) throw new Error('the last layer has two vectors');
   return unpatchify(spec, linear(modulate(layerNorm(hidden), shift, scale), weights.linear));
 }
@@ -195,7 +200,7 @@ function bind(spec: DitSpec, weights: Tensors): Backbone {
     embed: (query) => embed(spec, weights, query),
     block: (state, k) => runBlock(spec, weights, state, k),
     leave: (state) => state,
-    finish: (state) => last(spec, lastWeights(weights, 'final_layer.'), state),
+    finish: (state, more) => last(spec, lastWeights(weights, 'final_layer.'), state, more),
   };
 }
 

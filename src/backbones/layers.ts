@@ -102,10 +102,21 @@ export function modulate<T extends tf.Tensor>(x: T, shift: tf.Tensor, scale: tf.
 /**
  * A linear layer's output cut into `count` equal vectors, ready to act on tokens.
  * @param condition [B, D]
+ * @param more added before it is cut, [B, count width]
  * @returns `count` tensors [B, 1, width]
  */
-export function modulation(condition: tf.Tensor2D, layer: Linear, count: number): tf.Tensor[] {
+export function modulation(
+  condition: tf.Tensor2D,
+  layer: Linear,
+  count: number,
+  more?: tf.Tensor2D,
+): tf.Tensor[] {
   const vectors = linear(condition, layer);
+  return vectorsOf(more ? tf.add<tf.Tensor2D>(vectors, more) : vectors, count);
+}
+
+/** [B, count width] cut into `count` tensors [B, 1, width], ready to act on tokens. */
+export function vectorsOf(vectors: tf.Tensor2D, count: number): tf.Tensor[] {
   const [, width = 0] = vectors.shape;
   return tf.split(tf.reshape(vectors, [-1, 1, width]), count, 2);
 }

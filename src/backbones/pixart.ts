@@ -136,11 +136,15 @@ function sharedOf({ shared }: State): Shared {
   return shared;
 }
 
-function last(spec: PixartSpec, weights: Tensors, { hidden, condition }: State): tf.Tensor4D {
-  const both = tf.add<tf.Tensor3D>(
-    tf.reshape(condition, [-1, 1, spec.width]),
-    weightOf(weights, 'scale_shift_table'),
-  );
+function last(
+  spec: PixartSpec,
+  weights: Tensors,
+  { hidden, condition }: State,
+  more?: tf.Tensor2D,
+): tf.Tensor4D {
+  const time = tf.reshape(condition, [-1, 1, spec.width]);
+  const table = tf.add<tf.Tensor3D>(time, weightOf(weights, 'scale_shift_table'));
+  const both = more ? tf.add<tf.Tensor3D>(table, tf.reshape(more, [-1, 2, spec.width])) : table;
   const [shift, scale] = tf.split(both, 2, 1);
   if (!shift || !scale) throw new Error('the last layer has two vectors');
   return unpatchify(
@@ -212,7 +216,7 @@ function bind(spec: PixartSpec, weights: Tensors): Backbone {
       hidden: block(spec, blockWeights(weights, blockName(k)), state),
     }),
     leave: (state) => state,
-    finish: (state) => last(spec, weights, state),
+    finish: (state, more) => last(spec, weights, state, more),
   };
 }
 
@@ -225,7 +229,7 @@ export const pixart: BackboneFamily<PixartSpec> = {
   last: {
     shapes: lastShapes,
     official: (name) => name,
-    run: last,
+    run: (spec, weights, state) => last(spec, weights, state),
   },
   extraBlock: {
     shapes: blockShapes,

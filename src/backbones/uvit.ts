@@ -7,7 +7,16 @@ import { multiHeadAttention } from './attention.js';
 import type { Backbone, BackboneFamily, Query, State, UvitSpec } from './backbone.js';
 import { convolution } from './convolution.js';
 import { gelu } from './gelu.js';
-import { linear, linearWeights, silu, timestepEmbedding, weightOf, type Linear } from './layers.js';
+import {
+  linear,
+  linearWeights,
+  modulate,
+  silu,
+  timestepEmbedding,
+  vectorsOf,
+  weightOf,
+  type Linear,
+} from './layers.js';
 import { patchTokens, unpatchify } from './patches.js';
 import { labelsIn } from './prompt.js';
 
@@ -104,13 +113,12 @@ function leave(spec: UvitSpec, weights: Tensors, state: State, k: number): State
   return left;
 }
 
-function last(spec: UvitSpec, weights: Tensors, { hidden }: State): tf.Tensor4D {
+function last(spec: UvitSpec, weights: Tensors, { hidden }: State, more?: tf.Tensor2D): tf.Tensor4D {
   const extras = extraTokens(spec);
-  const patches = linear(
-    affineNorm(tf.slice(hidden, [0, extras, 0], [-1, -1, -1]), normWeights(weights, 'norm')),
-    linearWeights(weights, 'decoder_pred'),
-  );
-  const image = unpatchify(spec, patches);
+  const normal = affineNorm(tf.slice(hidden, [0, extras, 0], [-1, -1, -1]), normWeights(weights, 'norm'));
+  const [shift, scale] = more ? vectorsOf(more, 2) : [];
+  const moved = shift && scale ? modulate(normal, shift, scale) : normal;
+  const image = unpatchify(spec, linear(moved, linearWeights(weights, 'decoder_pred')));
   if (!spec.finalConvolution) return image;
   const smooth = convolution(tf.transpose(image, [0, 2, 3, 1]), linearWeights(weights, 'final_layer'));
   return tf.transpose(smooth, [0, 3, 1, 2]);
@@ -180,7 +188,7 @@ function bind(spec: UvitSpec, weights: Tensors): Backbone {
     embed: (query) => embed(spec, weights, query),
     block: (state, k) => runBlock(spec, weights, state, k),
     leave: (state, k) => leave(spec, weights, state, k),
-    finish: (state) => last(spec, weights, state),
+    finish: (state, more) => last(spec, weights, state, more),
   };
 }
 
@@ -195,7 +203,7 @@ export const uvit: BackboneFamily<UvitSpec> = {
   last: {
     shapes: lastShapes,
     official: (name) => name,
-    run: last,
+    run: (spec, weights, state) => last(spec, weights, state),
   },
   extraBlock: {
     shapes: blockShapes,

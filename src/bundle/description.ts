@@ -5,7 +5,14 @@ import { labelsSchema } from '../backbones/labels.js';
 import { readSpec } from '../backbones/spec.js';
 import { betaKinds } from '../diffusion/betas.js';
 import { frozenPrecisions } from '../engine/tensors.js';
-import { checkedPlans, headKinds, headPlan, type HeadPlan } from '../exits/heads.js';
+import {
+  checkedPlans,
+  headKinds,
+  headPlan,
+  sizeOfKind,
+  type HeadPlan,
+  type HeadSizes,
+} from '../exits/heads.js';
 import { UserError } from '../errors.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
@@ -18,10 +25,13 @@ const innerPathSchema = z
     'must be a path inside the bundle, such as heads.safetensors',
   );
 
+const sizeSchema = z.int().min(1).max(65536);
+
 const headSchema = z.object({
   exit: z.int().min(1).max(1000).describe('leave after this block, counted from 1'),
   kind: z.enum(headKinds).describe('what stands between the block and the prediction'),
-  bottleneck: z.int().min(1).max(65536).optional().describe('width of an adapter; adapters alone have it'),
+  bottleneck: sizeSchema.optional().describe('width of an adapter or a memory; they alone have it'),
+  rank: sizeSchema.optional().describe('rank of what low-rank adds; it alone has it'),
   macs: z.int().positive().describe('multiply-adds of one sample up to and with this head'),
 });
 
@@ -94,9 +104,12 @@ const descriptionSchema = z
       context.addIssue({ code: 'custom', path, message });
     if (diffusion.betaStart > diffusion.betaEnd)
       refuse(['diffusion', 'betaEnd'], `is ${diffusion.betaEnd}, less than betaStart`);
-    heads.forEach(({ kind, bottleneck }, i) => {
-      if ((kind === 'adapter') !== (bottleneck !== undefined))
-        refuse(['heads', i, 'bottleneck'], kind === 'adapter' ? 'is missing' : `does not go with ${kind}`);
+    heads.forEach(({ kind, ...sizes }, i) => {
+      for (const name of ['bottleneck', 'rank'] as const satisfies (keyof HeadSizes)[]) {
+        const needed = sizeOfKind(kind) === name;
+        if (needed !== (sizes[name] !== undefined))
+          refuse(['heads', i, name], needed ? 'is missing' : `does not go with ${kind}`);
+      }
     });
   });
 
@@ -116,7 +129,7 @@ export const bundleFormat: JsonFormat<BundleDescription> = {
  * @throws UserError if they do not fit the backbone
  */
 export function plansOf(spec: BackboneSpec, { heads }: BundleDescription, path: string): readonly HeadPlan[] {
-  const plans = heads.map(({ exit, kind, bottleneck }) => headPlan(kind, exit, bottleneck));
+  const plans = heads.map(({ exit, kind, ...sizes }) => headPlan(kind, exit, sizes));
   try {
     return checkedPlans(spec, plans);
   } catch (error) {

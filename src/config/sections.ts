@@ -14,7 +14,15 @@ import type { LambdaRule } from '../training/lambda.js';
 import type { TimesRule } from '../training/times.js';
 
 /** Heads and weights are loaded with the libraries they need; their names are repeated here so that reading a config loads none. */
-const headKinds = ['shared', 'linear', 'adapter', 'block'] as const satisfies readonly HeadPlan['kind'][];
+const headKinds = [
+  'shared',
+  'low-rank',
+  'linear',
+  'adapter',
+  'block',
+  'remembered',
+  'memory',
+] as const satisfies readonly HeadPlan['kind'][];
 const lambdaKinds = [
   'uniform',
   'snr',
@@ -204,7 +212,10 @@ export const headsSection = z
       .describe(
         'blocks after which a head leaves; all: every block but the last, from the first where leaving makes sense',
       ),
-    bottleneck: count(65536).default(64).describe('width of an adapter; other kinds have none'),
+    bottleneck: count(65536)
+      .default(64)
+      .describe('width of an adapter or of the correction of a memory; other kinds have none'),
+    rank: count(65536).default(4).describe('rank of what low-rank adds to shift and scale of the last norm'),
   })
   .prefault({})
   .describe('the exit heads');

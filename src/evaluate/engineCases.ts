@@ -83,7 +83,7 @@ function wholeBackbone(spec: LabelledSpec): EngineCase {
 /** Three steps: losses, gradients, clipping, AdamW and the average of the weights all show in the last state. */
 async function headTraining(spec: LabelledSpec): Promise<EngineCase> {
   const backbone = randomWeights(spec);
-  const plans = [headPlan('adapter', 1, 8), headPlan('block', 2)];
+  const plans = [headPlan('adapter', 1, { bottleneck: 8 }), headPlan('block', 2)];
   const heads = await headsAtStart({ spec, weights: backbone }, plans, 0);
   // A large eps: where a gradient is zero but for rounding, its sign would decide a whole step otherwise.
   const update = { beta1: 0.9, beta2: 0.999, eps: 0.01, weightDecay: 0.01, clip: 1, ema: 0.9 };

@@ -1,4 +1,5 @@
-// What turns the hidden state after block k into a prediction? Five kinds of head, all starting from the shared exit.
+// What turns the hidden state after block k into a prediction? Seven kinds of head; untrained, each is the shared
+// exit, or caching.
 import type { Backbone, BackboneSpec, Start, State } from '../backbones/backbone.js';
 import { exitsForHeads, familyOf } from '../backbones/families.js';
 import { ones, xavierUniform, zeros } from '../backbones/init.js';
@@ -7,38 +8,48 @@ import type { Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor, HostTensors, Shapes } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
+import { lowRankModulation, lowRankShapes, lowRankStart } from './lowRank.js';
 import type { Memory } from './memory.js';
+import { corrected, memoryShapes, memoryStart, recalled } from './memoryHead.js';
 
 /**
  * A head to build after block `exit`, one of `exitsForHeads`:
  * - shared: the backbone's own last layer, without parameters of its own (ASE's exit);
+ * - low-rank: the backbone's own last layer, with a shift and a scale of that rank added to its norm (exits/lowRank.ts);
  * - linear: a last layer of its own;
  * - adapter: hidden + up(gelu(down(layerNorm(hidden)))) of that bottleneck, then a last layer of its own;
  * - block: one more block, then a last layer of its own;
  * - remembered: the backbone's own last layer on hidden + residual of the last full-depth step, without parameters: caching
- *   as it needs no training.
+ *   as it needs no training;
+ * - memory: scales that residual by the times and corrects it (exits/memoryHead.ts), then a last layer of its own.
  */
 export type HeadPlan =
   | { readonly kind: 'shared'; readonly exit: number }
+  | { readonly kind: 'low-rank'; readonly exit: number; readonly rank: number }
   | { readonly kind: 'linear'; readonly exit: number }
   | { readonly kind: 'adapter'; readonly exit: number; readonly bottleneck: number }
   | { readonly kind: 'block'; readonly exit: number }
-  | { readonly kind: 'remembered'; readonly exit: number };
+  | { readonly kind: 'remembered'; readonly exit: number }
+  | { readonly kind: 'memory'; readonly exit: number; readonly bottleneck: number };
 
 export const headKinds = [
   'shared',
+  'low-rank',
   'linear',
   'adapter',
   'block',
   'remembered',
+  'memory',
 ] as const satisfies HeadPlan['kind'][];
 
 /** Whether heads of a kind take what the last full-depth step left (exits/memory.ts). */
 export function remembers(kind: HeadPlan['kind']): boolean {
   switch (kind) {
     case 'remembered':
+    case 'memory':
       return true;
     case 'shared':
+    case 'low-rank':
     case 'linear':
     case 'adapter':
     case 'block':
@@ -48,12 +59,45 @@ export function remembers(kind: HeadPlan['kind']): boolean {
   }
 }
 
-/** The plan of one head. @param bottleneck width of an adapter; other kinds have none */
-export function headPlan(kind: HeadPlan['kind'], exit: number, bottleneck?: number): HeadPlan {
+/** Sizes of heads; each kind takes those that it has. */
+export interface HeadSizes {
+  /** Width of an adapter, or of the correction of a memory. */
+  readonly bottleneck?: number | undefined;
+  /** Of what low-rank adds. */
+  readonly rank?: number | undefined;
+}
+
+/** Which size heads of a kind have. */
+export function sizeOfKind(kind: HeadPlan['kind']): keyof HeadSizes | undefined {
   switch (kind) {
     case 'adapter':
-      if (bottleneck === undefined) throw new Error(`the adapter at exit ${exit} has no bottleneck`);
-      return { kind, exit, bottleneck };
+    case 'memory':
+      return 'bottleneck';
+    case 'low-rank':
+      return 'rank';
+    case 'shared':
+    case 'linear':
+    case 'block':
+    case 'remembered':
+      return undefined;
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** The plan of one head. */
+export function headPlan(kind: HeadPlan['kind'], exit: number, sizes: HeadSizes = {}): HeadPlan {
+  const size = (name: keyof HeadSizes): number => {
+    const value = sizes[name];
+    if (value === undefined) throw new Error(`the ${kind} head at exit ${exit} has no ${name}`);
+    return value;
+  };
+  switch (kind) {
+    case 'adapter':
+    case 'memory':
+      return { kind, exit, bottleneck: size('bottleneck') };
+    case 'low-rank':
+      return { kind, exit, rank: size('rank') };
     case 'shared':
     case 'linear':
     case 'block':
@@ -80,12 +124,18 @@ export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): re
       );
     if (sorted[i + 1]?.exit === exit)
       throw new UserError(`two heads are planned at exit ${exit}; keep one of them`);
-    if (plan.kind === 'adapter' && (!Number.isInteger(plan.bottleneck) || plan.bottleneck < 1))
-      throw new UserError(
-        `the adapter at exit ${exit} has a bottleneck of ${plan.bottleneck}; it must be a whole number from 1`,
-      );
+    for (const [name, size] of Object.entries(sizesOf(plan)))
+      if (!Number.isInteger(size) || size < 1)
+        throw new UserError(
+          `the ${plan.kind} head at exit ${exit} has a ${name} of ${size}; it must be a whole number from 1`,
+        );
   });
   return sorted;
+}
+
+/** The sizes that a plan has, by name. */
+function sizesOf({ kind: _, exit: __, ...sizes }: HeadPlan): Readonly<Record<string, number>> {
+  return sizes;
 }
 
 function skipsNote(spec: BackboneSpec): string {
@@ -93,7 +143,7 @@ function skipsNote(spec: BackboneSpec): string {
   return '; before the last encoder block, skips are missing that the exit rule `skips` joins';
 }
 
-/** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. A shared or remembered head has none. */
+/** Parameter names of a head, `exits.<k>.<part>.<name>`, with their shapes. Shared and remembered heads have none. */
 export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
   const { last, extraBlock } = familyOf(spec);
   const own = at(plan, 'last', last.shapes(spec));
@@ -107,6 +157,10 @@ export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
       return { ...at(plan, 'adapter', adapterShapes(spec.width, plan.bottleneck)), ...own };
     case 'block':
       return { ...at(plan, 'block', extraBlock.shapes(spec)), ...own };
+    case 'low-rank':
+      return at(plan, 'lowRank', lowRankShapes(spec.width, plan.rank));
+    case 'memory':
+      return { ...at(plan, 'memory', memoryShapes(spec.width, plan.bottleneck)), ...own };
     default:
       return unreachable(plan);
   }
@@ -114,7 +168,7 @@ export function headShapes(spec: BackboneSpec, plan: HeadPlan): Shapes {
 
 /**
  * Weights that make every head predict exactly what the shared exit does, or the remembered one: a copy of the backbone's last layer, an
- * adapter whose way up is zero, a block whose gates are zero.
+ * adapter whose way up is zero, a block whose gates are zero, a memory with scale 1.
  * @param lastLayer the backbone's last layer under its official names; more entries do not matter
  * @param seed keys the random part, parameter by parameter
  */
@@ -156,6 +210,10 @@ function initialHead(spec: BackboneSpec, plan: HeadPlan, lastLayer: HostTensors,
     }
     case 'block':
       return { ...fresh('block', extraBlock.shapes(spec), (name) => extraBlock.start(name)), ...own };
+    case 'low-rank':
+      return fresh('lowRank', lowRankShapes(spec.width, plan.rank), lowRankStart);
+    case 'memory':
+      return { ...fresh('memory', memoryShapes(spec.width, plan.bottleneck), memoryStart), ...own };
     default:
       return unreachable(plan);
   }
@@ -204,6 +262,10 @@ export function runHead(
       return finish(extraBlock.run(spec, partOf(plan, 'block', weights), left));
     case 'remembered':
       return backbone.finish(recalled(left, needed(memory, plan)));
+    case 'low-rank':
+      return backbone.finish(left, lowRankModulation(partOf(plan, 'lowRank', weights), left.condition));
+    case 'memory':
+      return finish(corrected(partOf(plan, 'memory', weights), left, needed(memory, plan)));
     default:
       return unreachable(plan);
   }
@@ -223,17 +285,12 @@ function adapt(weights: Tensors, state: State): State {
   return { ...state, hidden: tf.add(state.hidden, linear(narrow, linearWeights(weights, 'up'))) };
 }
 
-/** The state as the last full-depth step would complete it. */
-function recalled(state: State, { residual }: Memory): State {
-  return { ...state, hidden: tf.add(state.hidden, residual) };
-}
-
 function needed(memory: Memory | undefined, { exit }: HeadPlan): Memory {
   if (!memory) throw new Error(`exit ${exit} remembers, and nothing was given`);
   return memory;
 }
 
-type Part = 'last' | 'adapter' | 'block';
+type Part = 'last' | 'adapter' | 'block' | 'lowRank' | 'memory';
 
 const prefix = (plan: HeadPlan, part: Part): string => `exits.${plan.exit}.${part}.`;
 

@@ -31,11 +31,11 @@ import { timesRule, timeWeights } from './timeWeights.js';
 
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
 export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
-  const { kind, bottleneck } = heads;
+  const { kind, bottleneck, rank } = heads;
   const exits = heads.exits === 'all' ? exitsForHeads(spec) : heads.exits;
   return checkedPlans(
     spec,
-    exits.map((exit) => headPlan(kind, exit, bottleneck)),
+    exits.map((exit) => headPlan(kind, exit, { bottleneck, rank })),
   );
 }
 

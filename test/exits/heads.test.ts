@@ -5,6 +5,7 @@ import { tf } from '../../src/engine/tf.js';
 import {
   checkedPlans,
   headKinds,
+  headPlan,
   headShapes,
   initialHeads,
   remembers,
@@ -17,7 +18,7 @@ import { uploadAll } from '../fixtures.js';
 import { recordedQuery, tinyDit, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
 
 const planOf = (kind: HeadPlan['kind'], exit: number): HeadPlan =>
-  kind === 'adapter' ? { kind, exit, bottleneck: 8 } : { kind, exit };
+  headPlan(kind, exit, { bottleneck: 8, rank: 2 });
 
 function stateAfter(k: number): State {
   const backbone = tinyDit();

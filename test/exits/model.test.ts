@@ -29,6 +29,9 @@ const formula = (spec: BackboneSpec) => {
     block: 6 * d * d + n * (3 * d * d + d * d + 2 * mlpRatio * d * d) + 2 * n * n * d,
     last: 2 * d * d + n * d * patch * patch * outChannels,
     adapter: (bottleneck: number) => 2 * n * d * bottleneck,
+    // Of state and residual; scale and correction take 64 numbers of the times, once per sample.
+    memory: (bottleneck: number) => 3 * n * d * bottleneck + 64 * (d + bottleneck),
+    lowRank: (rank: number) => 3 * d * rank,
   };
 };
 
@@ -46,20 +49,26 @@ const small = ditSpec({
 
 describe('exitMacs', () => {
   it('equals the closed formula at every exit and for every kind of head', () => {
-    const { embed, block, last, adapter } = formula(small);
+    const { embed, block, last, adapter, memory, lowRank } = formula(small);
     const plans: HeadPlan[] = [
       { kind: 'shared', exit: 2 },
       { kind: 'linear', exit: 5 },
       { kind: 'adapter', exit: 7, bottleneck: 64 },
       { kind: 'block', exit: 9 },
+      { kind: 'low-rank', exit: 3, rank: 4 },
+      { kind: 'remembered', exit: 4 },
+      { kind: 'memory', exit: 6, bottleneck: 64 },
     ];
     const model = modelOf(small, plans);
-    expect(exitsOf(model)).toEqual([2, 5, 7, 9, 12]);
+    expect(exitsOf({ ...model, plans: plans.slice(0, 4) })).toEqual([2, 5, 7, 9, 12]);
     expect(exitMacs(model, 2)).toBe(embed + 2 * block + last);
     expect(exitMacs(model, 5)).toBe(embed + 5 * block + last);
     expect(exitMacs(model, 7)).toBe(embed + 7 * block + adapter(64) + last);
     expect(exitMacs(model, 9)).toBe(embed + 9 * block + block + last);
     expect(exitMacs(model, 12)).toBe(embed + 12 * block + last);
+    expect(exitMacs(model, 3)).toBe(embed + 3 * block + last + lowRank(4));
+    expect(exitMacs(model, 4)).toBe(embed + 4 * block + last);
+    expect(exitMacs(model, 6)).toBe(embed + 6 * block + memory(64) + last);
   });
   it('gives the 118.6 GMACs published for DiT-XL/2 at 256 pixels', () => {
     const spec = publishedSize('DiT-XL/2');

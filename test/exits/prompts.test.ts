@@ -36,7 +36,7 @@ function made(): Captions & { readonly reads: number[][] } {
 }
 
 const backbone = livelyWeights(spec);
-const plans = [headPlan('adapter', 1, 4), headPlan('block', 2)];
+const plans = [headPlan('adapter', 1, { bottleneck: 4 }), headPlan('block', 2)];
 const model: Model = { spec, backbone, plans, heads: moved(initialHeads(spec, plans, backbone, 1), 0.05) };
 /** Nobody reads it; with it a model is too large for a copy per exit. */
 const unread: StoredTensor = { path: 'nowhere', offset: 0, bytes: 2 ** 28, dtype: 'F32', shape: [2 ** 26] };

@@ -5,7 +5,14 @@ import { exitsForHeads, familyOf } from '../../src/backbones/families.js';
 import { initialWeights } from '../../src/backbones/init.js';
 import type { Feeds } from '../../src/engine/engine.js';
 import { tf } from '../../src/engine/tf.js';
-import { headKinds, initialHeads, runHead, type HeadPlan } from '../../src/exits/heads.js';
+import {
+  headKinds,
+  headPlan,
+  initialHeads,
+  remembers,
+  runHead,
+  type HeadPlan,
+} from '../../src/exits/heads.js';
 import { runAll, runTo } from '../../src/exits/run.js';
 import { uploadAll } from '../fixtures.js';
 import {
@@ -59,16 +66,20 @@ export function learnsHeads(
       expect(results.at(-1)?.[`exit/${exit}`]).toBeLessThan(0.8 * (results[0]?.[`exit/${exit}`] ?? NaN));
   });
 
-  it.each(headKinds)('starts those of kind %s exactly as the shared exit', (kind) => {
+  it.each(headKinds)('starts those of kind %s exactly as the shared exit, or as caching', (kind) => {
     tf.tidy(() => {
       const backbone = familyOf(spec).bind(spec, uploadAll(frozen));
       for (const exit of exitsForHeads(spec)) {
-        const plan: HeadPlan = kind === 'adapter' ? { kind, exit, bottleneck: 8 } : { kind, exit };
+        const plan = headPlan(kind, exit, { bottleneck: 8, rank: 2 });
         let state = backbone.embed(query());
         for (let k = 1; k <= exit; k++) state = backbone.block(state, k);
-        const own = runHead(backbone, plan, uploadAll(initialHeads(spec, [plan], frozen, 1)), state);
-        const shared = backbone.finish(backbone.leave(state, exit));
-        expect(own.dataSync()).toEqual(shared.dataSync());
+        const left = backbone.leave(state, exit);
+        const residual = tf.randomNormal<tf.Rank.R3>(left.hidden.shape, 0, 1, 'float32', 2);
+        const [b] = residual.shape;
+        const memory = { residual, t: tf.fill<tf.Rank.R1>([b], 30), tFull: tf.fill<tf.Rank.R1>([b], 50) };
+        const own = runHead(backbone, plan, uploadAll(initialHeads(spec, [plan], frozen, 1)), state, memory);
+        const hidden = remembers(kind) ? tf.add<tf.Tensor3D>(left.hidden, residual) : left.hidden;
+        expect(own.dataSync()).toEqual(backbone.finish({ ...left, hidden }).dataSync());
       }
     });
   });

@@ -54,7 +54,7 @@ async function training(
   images: number,
 ): Promise<void> {
   const weights = initialWeights(spec, 0);
-  const plans = Array.from({ length: spec.depth - 1 }, (_, i) => headPlan(kind, i + 1, 64));
+  const plans = Array.from({ length: spec.depth - 1 }, (_, i) => headPlan(kind, i + 1, { bottleneck: 64 }));
   const heads = await headsAtStart({ spec, weights }, plans, 0);
   const loss = { denoising: 1, distillation: 1, exitWeights: plans.map(() => 1 / plans.length) };
   const targets = targetsOf(loss);

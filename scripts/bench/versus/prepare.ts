@@ -34,7 +34,7 @@ export async function prepare(
   const { spec, weights } = await openBackbone({ path: backbone, weights: 'auto' });
   const kind = headsOf(work);
   const plans = kind
-    ? Array.from({ length: spec.depth - 1 }, (_, i) => headPlan(kind, i + 1, bottleneck))
+    ? Array.from({ length: spec.depth - 1 }, (_, i) => headPlan(kind, i + 1, { bottleneck }))
     : [];
   const heads = join(folder, `${model}-${kind ?? 'no'}-heads.safetensors`);
   const headWeights = randomWeights(
