@@ -11,9 +11,11 @@ import type { HeadPlan } from '../exits/heads.js';
 import type { Curriculum } from '../training/curriculum.js';
 import type { ExitWeighting } from '../training/exitWeights.js';
 import type { LambdaRule } from '../training/lambda.js';
+import type { PairKind } from '../training/pairs.js';
 import type { TimesRule } from '../training/times.js';
 
 /** Heads and weights are loaded with the libraries they need; their names are repeated here so that reading a config loads none. */
+const pairKinds = ['noise', 'solver'] as const satisfies readonly PairKind[];
 const headKinds = [
   'shared',
   'low-rank',
@@ -216,6 +218,26 @@ export const headsSection = z
       .default(64)
       .describe('width of an adapter or of the correction of a memory; other kinds have none'),
     rank: count(65536).default(4).describe('rank of what low-rank adds to shift and scale of the last norm'),
+    memory: z
+      .strictObject({
+        steps: count(100_000).default(25).describe('steps of the sampler that is trained for'),
+        every: z
+          .int()
+          .min(2)
+          .max(1000)
+          .default(3)
+          .describe(
+            'every how many of its steps is at full depth at most: memories are 1 to that - 1 steps old',
+          ),
+        pairs: z
+          .enum(pairKinds)
+          .default('noise')
+          .describe(
+            'where a sample is after its full-depth step: noised anew with the same noise, or where DDIM takes it',
+          ),
+      })
+      .prefault({})
+      .describe('what heads that remember are trained and measured on'),
   })
   .prefault({})
   .describe('the exit heads');

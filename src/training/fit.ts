@@ -19,6 +19,7 @@ import { latestCheckpoint } from './checkpoints.js';
 import { train, type TrainOptions } from './loop.js';
 import { learningRate } from './lr.js';
 import { noisyBatches } from './noisyBatches.js';
+import type { Pairs } from './pairs.js';
 import type { Progress } from './progress.js';
 import { logLine, type Run } from './runFolder.js';
 import { initialState, stateShapes } from './state.js';
@@ -50,6 +51,8 @@ export interface Subject {
   readonly times: TimesRule;
   /** Weights of a sample's errors by its native t, [T] each, under the names of the inputs that take them. */
   readonly timeWeights: Readonly<Record<string, Float32Array>>;
+  /** For heads that remember. */
+  readonly pairs?: Pairs | undefined;
   /** What else a step is fed, counted from 0. It depends on the index alone, so a resumed run repeats nothing. */
   readonly feedsAt?: (index: number) => Feeds;
 }
@@ -140,7 +143,7 @@ function compileStep(
 }
 
 async function feedsOf(
-  { spec, config, times, timeWeights, feedsAt }: Subject,
+  { spec, config, times, timeWeights, feedsAt, pairs }: Subject,
   dataset: Dataset,
 ): Promise<(index: number) => Promise<Feeds>> {
   const { seed, optimizer, train } = config;
@@ -151,11 +154,12 @@ async function feedsOf(
     // Without a prompt that asks for nothing, none is left out.
     labelDropout: prompts.none === undefined ? 0 : config.diffusion.labelDropout,
     none: prompts.none ?? 0,
+    pairs,
   });
   return async (index) => {
-    const { y, weights, ...noisy } = await batches(index);
+    const { y, weights, before, ...noisy } = await batches(index);
     const lr = learningRate({ ...optimizer, steps, floor: 0 }, index);
-    return { ...noisy, ...weights, ...(await prompts.feeds(y)), ...feedsAt?.(index), lr };
+    return { ...noisy, ...weights, ...before, ...(await prompts.feeds(y)), ...feedsAt?.(index), lr };
   };
 }
 

@@ -1,13 +1,15 @@
 // What does one step of training heads do? One pass of the frozen backbone feeds all heads; only they have a backward.
-import type { BackboneSpec } from '../backbones/backbone.js';
+import type { Backbone, BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
-import type { Feeds, InputSpec, Step } from '../engine/engine.js';
+import type { Feeds, InputSpec, Step, Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { queryOf } from '../exits/model.js';
-import { features, runHeads } from '../exits/run.js';
+import type { Remembered } from '../exits/memory.js';
+import { features, residualsOf, runHeads } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
 import { epsilonOf, weightedError } from './loss.js';
+import { movedByDdim, pairInputs, type PairKind } from './pairs.js';
 import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
 import { update, type UpdateOptions } from './update.js';
@@ -33,16 +35,21 @@ export function targetsOf({ denoising, distillation }: Omit<HeadsLoss, 'exitWeig
   return { noise: denoising > 0, full: distillation > 0 };
 }
 
-/** Inputs of `headsStep`: those of any training step, `importance` of every head, and each sample's `lambdaFull`. */
+/**
+ * Inputs of `headsStep`: those of any training step, `importance` of every head, each sample's `lambdaFull`, and for heads
+ * that remember those of pairs.
+ */
 export function headsInputs(
   spec: BackboneSpec,
   plans: readonly HeadPlan[],
   targets: Targets,
+  pairs?: PairKind,
 ): Readonly<Record<string, InputSpec>> {
   return {
     ...trainingInputs(spec),
     importance: { shape: [plans.length] },
     ...(targets.full && { lambdaFull: { shape: ['batch'] } }),
+    ...(pairs && pairInputs(spec, pairs)),
   };
 }
 
@@ -66,6 +73,9 @@ export function lossFeeds(loss: HeadsLoss, lambda: Float32Array): Feeds {
  * loss = sum_k importance_k mean_i (lambda_i |noise - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
  * The noise is compared with the channels of epsilon, the backbone's prediction with all of them.
  *
+ * Heads that remember are given what a frozen pass at x' and t' leaves, the full-depth step before; and x, where pairs come
+ * from a solver, is where DDIM goes from there.
+ *
  * State: training/state.ts of the heads. Frozen: the backbone. Results: `loss`, `norm` of the gradients before
  * clipping, and every head's own loss as `exit/<k>`.
  */
@@ -74,21 +84,26 @@ export function headsStep(
   plans: readonly HeadPlan[],
   targets: Targets,
   options: UpdateOptions,
+  pairs?: PairKind,
 ): Step {
   return (state, batch, frozen) => {
-    const { noise, lambda, lambdaFull, importance, lr } = batch;
-    if (!noise || !lambda || !importance || !lr || (targets.full && !lambdaFull))
+    const { lambda, lambdaFull, importance, lr } = batch;
+    if (!lambda || !importance || !lr || (targets.full && !lambdaFull))
       throw new Error('a step of training heads needs noise, lambda, lambdaFull, importance and lr');
     const backbone = familyOf(spec).bind(spec, frozen);
     const exits = plans.map((plan) => plan.exit);
-    const { states, full } = features(backbone, queryOf(batch, spec), exits);
+    const before = pairs && lastFull(backbone, batch, exits);
+    const { x, noise } =
+      before && pairs === 'solver' ? movedByDdim(batch, epsilonOf(before.full, spec.channels)) : batch;
+    if (!x || !noise) throw new Error('a step of training heads needs x and the noise in it');
+    const { states, full } = features(backbone, queryOf({ ...batch, x }, spec), exits);
     const lossOf = (prediction: tf.Tensor4D): tf.Tensor =>
       tf.addN([
         ...(targets.noise ? [weightedError(epsilonOf(prediction, spec.channels), noise, lambda)] : []),
         ...(targets.full && lambdaFull ? [weightedError(prediction, full, lambdaFull)] : []),
       ]);
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance.as1D(), (weights) => {
-      const each = runHeads(backbone, { plans, weights }, states);
+      const each = runHeads(backbone, { plans, weights }, states, before?.remembered);
       return tf.stack(each.map(({ prediction }) => lossOf(prediction))) as tf.Tensor1D;
     });
     const { state: next, norm } = update(state, gradients, lr, options);
@@ -98,4 +113,17 @@ export function headsStep(
       out: { loss: tf.sum(tf.mul(losses, importance)), norm, ...Object.fromEntries(own) },
     };
   };
+}
+
+/** The full-depth step before: its prediction, and what heads remember of it. */
+function lastFull(
+  backbone: Backbone,
+  batch: Tensors,
+  exits: readonly number[],
+): { readonly full: tf.Tensor4D; readonly remembered: Remembered } {
+  const { t, xFull, tFull } = batch;
+  if (!t || !xFull || !tFull) throw new Error('heads that remember are trained on pairs');
+  const seen = features(backbone, queryOf({ ...batch, x: xFull, t: tFull }, backbone.spec), exits);
+  const residuals = residualsOf(backbone, seen);
+  return { full: seen.full, remembered: { residuals, t: t.as1D(), tFull: tFull.as1D() } };
 }

@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
 import { stream } from '../random.js';
+import { pairFeeds, type Pairs } from './pairs.js';
 import { drawsTimes, type TimesRule } from './times.js';
 
 export interface NoisyBatch {
@@ -17,6 +18,8 @@ export interface NoisyBatch {
   readonly y: Int32Array;
   /** Weights of each sample's errors, [B] each, such as `lambda`. */
   readonly weights: Readonly<Record<string, Float32Array>>;
+  /** For heads that remember: the same images at the full-depth step before (`pairInputs`). */
+  readonly before: Readonly<Record<string, Float32Array>>;
 }
 
 export interface NoisyBatchOptions extends BatchOptions {
@@ -28,6 +31,8 @@ export interface NoisyBatchOptions extends BatchOptions {
   readonly labelDropout: number;
   /** The label that asks for nothing. */
   readonly none: number;
+  /** How far the full-depth step before is; unless given, there is none. */
+  readonly pairs?: Pairs | undefined;
 }
 
 /** Batches by step, counted from 0; the seed and the step alone decide what is in them. */
@@ -35,7 +40,7 @@ export function noisyBatches(
   dataset: Dataset,
   options: NoisyBatchOptions,
 ): (step: number) => Promise<NoisyBatch> {
-  const { seed, batch, diffusion, times, timeWeights, labelDropout, none } = options;
+  const { seed, batch, diffusion, times, timeWeights, labelDropout, none, pairs } = options;
   const examples = batches(dataset, options);
   const timesOf = drawsTimes(times, diffusion);
   return async (step) => {
@@ -48,6 +53,8 @@ export function noisyBatches(
       noise,
       t,
       y: labels.map((label) => (random.uniform() < labelDropout ? none : label)),
+      // Ages have a stream of their own: they change nothing else.
+      before: pairs ? pairFeeds(pairs, diffusion, { clean, noise, t }, stream(seed, 'ages', step)) : {},
       weights: Object.fromEntries(
         Object.entries(timeWeights).map(([name, weights]) => [name, t.map((at) => weights[at] ?? NaN)]),
       ),

@@ -10,7 +10,7 @@ import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
 import { unreachable } from '../errors.js';
-import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../exits/heads.js';
+import { checkedPlans, headPlan, initialHeads, remembers, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
 import { exitMacs, type Model } from '../exits/model.js';
 import { weightsIn } from '../exits/precision.js';
@@ -27,6 +27,7 @@ import {
 } from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
+import type { Pairs } from './pairs.js';
 import { timesRule, timeWeights } from './timeWeights.js';
 
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
@@ -48,6 +49,14 @@ export function headsLoss(
   const { denoising, distillation } = loss;
   const exits = plans.map(({ exit }) => exit);
   return { denoising, distillation, exitWeights: exitWeights(loss.exitWeights, exits, costs) };
+}
+
+/** Which pairs heads that remember are trained and measured on; others need none. */
+export function pairsOf(
+  plans: readonly HeadPlan[],
+  { heads }: Pick<TrainConfig, 'heads'>,
+): Pairs | undefined {
+  return plans.some(({ kind }) => remembers(kind)) ? heads.memory : undefined;
 }
 
 /** Where a run keeps its trained heads. */
@@ -82,7 +91,7 @@ export async function headsObjective(
   config: TrainConfig,
   { spec, weights }: Pick<OpenedBackbone, 'spec' | 'weights'>,
 ): Promise<
-  Pick<FitOptions, 'weights' | 'inputs' | 'times' | 'timeWeights' | 'feedsAt'> & {
+  Pick<FitOptions, 'weights' | 'inputs' | 'times' | 'timeWeights' | 'feedsAt' | 'pairs'> & {
     readonly plans: readonly HeadPlan[];
     readonly targets: Targets;
   }
@@ -94,12 +103,12 @@ export async function headsObjective(
     exits: plans.map(({ exit }) => exitMacs(model, exit)),
     full: exitMacs(model, spec.depth),
   }));
-  const targets = targetsOf(loss);
+  const [targets, pairs] = [targetsOf(loss), pairsOf(plans, config)];
   const curriculum = curriculumOf(config.loss);
   const lambda = await timeWeights(config.loss, diffusion(config.diffusion), config.diffusion.prediction);
   return {
-    ...{ plans, weights: heads, targets },
-    inputs: headsInputs(spec, plans, targets),
+    ...{ plans, weights: heads, targets, pairs },
+    inputs: headsInputs(spec, plans, targets, pairs?.pairs),
     times: timesRule(config.loss),
     timeWeights: distanceWeights(loss, lambda),
     feedsAt: (step) => ({
@@ -128,11 +137,11 @@ async function parts(
 ): Promise<Omit<Subject, 'engine' | 'config'> & { readonly plans: readonly HeadPlan[] }> {
   const { spec } = backbone;
   const { targets, ...objective } = await headsObjective(config, backbone);
-  const { plans } = objective;
+  const { plans, pairs } = objective;
   return {
     ...objective,
     ...{ spec, frozen: await weightsIn(backbone.weights, config.engine.frozenPrecision) },
-    stepOf: (options) => headsStep(spec, plans, targets, options),
+    stepOf: (options) => headsStep(spec, plans, targets, options, pairs?.pairs),
   };
 }
 

@@ -19,7 +19,10 @@ describe('loading a config', () => {
       checkpointEvery: 200,
       keep: 2,
     });
-    expect(config.heads).toEqual({ kind: 'adapter', exits: 'all', bottleneck: 64 });
+    expect(config.heads).toEqual({
+      ...{ kind: 'adapter', exits: 'all', bottleneck: 64, rank: 4 },
+      memory: { steps: 25, every: 3, pairs: 'noise' },
+    });
     expect(config.engine).toEqual({ kind: 'auto', provider: 'cpu', threads: 0, frozenPrecision: 'fp32' });
     expect(sources).toEqual([path, '--set train.batch=8']);
   });

@@ -1,0 +1,26 @@
+import { describe, expect, it } from '@jest/globals';
+import { drawnAge, fullStepBefore } from '../../src/diffusion/ages.js';
+import { respace } from '../../src/diffusion/respace.js';
+
+const ages = { steps: 25, every: 3 };
+
+describe('the full-depth step before', () => {
+  it('is where a sampler of those steps was that many steps ago', () => {
+    const times = respace(1000, '25');
+    times.forEach((t, step) => {
+      for (const age of [1, 2]) {
+        const before = times[step - age] ?? 999;
+        // Samplers round each time for itself.
+        expect(Math.abs(fullStepBefore(t, age, ages, 1000) - before)).toBeLessThanOrEqual(1);
+      }
+    });
+  });
+  it('is at most the first step, which always is one', () => {
+    expect(fullStepBefore(990, 2, ages, 1000)).toBe(999);
+    expect(fullStepBefore(0, 1, { steps: 1, every: 2 }, 1000)).toBe(999);
+  });
+  it('is 1 to every - 1 steps ago, all as likely', () => {
+    const drawn = [0, 1, 2].map((i) => drawnAge({ steps: 25, every: 4 }, (n) => (n === 3 ? i : NaN)));
+    expect(drawn).toEqual([1, 2, 3]);
+  });
+});
