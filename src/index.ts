@@ -130,6 +130,8 @@ export { exportBundle } from './bundle/export.js';
 export { readBundle, writeBundle, type Bundle, type BundleContents } from './bundle/bundle.js';
 export { openBundle, type OpenedBundle } from './bundle/openBundle.js';
 export { draw, planDrawing, type Drawing } from './bundle/draw.js';
+export { evaluateBundle, type EvaluationWork } from './bundle/evaluate.js';
+export { planEvaluation, type EvaluationPlan } from './bundle/evaluationPlan.js';
 
 export { agreement, accuracyOn } from './evaluate/agreement.js';
 export { trainClassifier, type Classifier } from './evaluate/classifier.js';
@@ -155,6 +157,24 @@ export {
   type PrecisionRecall,
 } from './evaluate/precisionRecall.js';
 export { inceptionScore } from './evaluate/inceptionScore.js';
+export {
+  differenceBetween,
+  distanceOf,
+  evaluateWays,
+  type EvaluateOptions,
+  type Row,
+  type Sampling,
+} from './evaluate/evaluateWays.js';
+export { referenceOf, type Reference } from './evaluate/judge.js';
+export { evaluatedRows, type Evaluation } from './evaluate/results.js';
+export {
+  cachings,
+  fewerSteps,
+  fixedExits,
+  fullDepth,
+  type Course,
+  type SamplingWay,
+} from './evaluate/ways.js';
 export { tooFew } from './evaluate/tooFew.js';
 export { imageGrid, type Picture } from './report/grid.js';
 export { reportPage, writeReport, type Report } from './report/page.js';

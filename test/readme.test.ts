@@ -17,6 +17,8 @@ const quick: Readonly<Record<string, readonly string[]>> = {
   train: ['--out', path('runs'), '--set', 'train.steps=2', '--set', 'train.batch=4'],
   profile: ['--samples', '64', '--bins', '2'],
   sample: ['--set', 'sample.count=2', '--out', path('samples')],
+  // Training its judge takes minutes; test/pipelineEvaluate.test.ts goes all the way.
+  evaluate: ['--dry-run'],
 };
 
 /** Runs and bundles of the README lie in the working folder; those of the test in its own. */

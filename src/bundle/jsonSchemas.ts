@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { featuresFormat } from '../evaluate/featuresFile.js';
+import { evaluationFormat } from '../evaluate/results.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
@@ -27,6 +28,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(featuresFormat),
   ]);
 }
+    schemaOf(evaluationFormat),
 
 function schemaOf<T>({ name, version, schema }: JsonFormat<T>): [string, JsonSchema] {
   return [`${name}-${version}`, { title: name, ...z.toJSONSchema(schema) }];

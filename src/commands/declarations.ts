@@ -229,6 +229,55 @@ export const report = declare({
 
 export const engine = declare({
   examples: [
+export const evaluate = declare({
+  examples: [
+    [
+      'exithead evaluate bundle -n 2000',
+      'distances to real images, drift and seconds, beside all that is cheaper',
+    ],
+    ['exithead evaluate bundle --seeds 3 --out evaluation', 'with the spread over three seeds'],
+    ['exithead evaluate bundle --dry-run', 'say what is drawn, what it costs and how long it takes'],
+    ['exithead evaluate bundle --schedule runs/001-mnist-heads/schedule.json', 'another schedule, too'],
+    ['exithead evaluate bundle --resume', 'go on with one that was stopped'],
+    ['exithead evaluate bundle --against caching', 'beside caching alone'],
+    ['exithead evaluate bundle --data configs/mnist/heads.yaml', 'with the images that this config names'],
+  ],
+  positional: { name: 'bundle', meaning: 'folder that `exithead export` wrote', required: true },
+  common: ['config', 'set', 'out', 'engine', 'seed', 'resume', 'dry-run'],
+  configKind: 'evaluate',
+  shortcuts: {
+    samples: { key: 'evaluate.samples', alias: 'n' },
+    seeds: { key: 'evaluate.seeds' },
+    solver: { key: 'sample.solver' },
+    steps: { key: 'sample.steps' },
+    guidance: { key: 'sample.guidance' },
+    batch: { key: 'sample.batch' },
+    vae: { key: 'vae.path' },
+  },
+  options: {
+    schedule: {
+      type: 'list',
+      meaning: 'schedule.json of the same heads to judge, too; may be given often',
+    },
+    against: {
+      type: 'string',
+      meaning:
+        'what to compare with, separated by commas: fewer-steps, fixed-exit, caching; all unless given',
+    },
+    features: {
+      type: 'string',
+      meaning:
+        'what judges images: digits, a classifier trained on the data, or an ONNX file; digits unless given',
+    },
+    data: {
+      type: 'string',
+      meaning: 'config or run that names the real images; unless given, the run that the bundle is of',
+    },
+    backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
+    keep: { type: 'boolean', meaning: 'keep the samples, so that --resume can judge them by other features' },
+  },
+});
+
     ['exithead engine list', 'what computes on this machine, and which one `auto` takes'],
     ['exithead engine install native --dry-run', 'what would be downloaded, how much, where to'],
     ['exithead engine install cuda', 'TensorFlow for an NVIDIA GPU'],

@@ -137,7 +137,7 @@ function flagsOf(verb: Verb): Readonly<Record<string, Options>> {
   const own = Object.entries(verb.options).map(([name, { type, meaning, alias, choices }]) => {
     const isBoolean = type === 'boolean';
     const flag: Options = {
-      type,
+      type: type === 'list' ? 'string' : type,
       describe: meaning,
       requiresArg: !isBoolean,
       ...(alias && { alias }),
@@ -234,8 +234,13 @@ function optionValues(options: Flags, parsed: Readonly<Record<string, unknown>>)
   );
 }
 
-function optionValue(name: string, { type }: Flag, given: unknown): string | number | boolean | undefined {
+function optionValue(
+  name: string,
+  { type }: Flag,
+  given: unknown,
+): string | number | boolean | readonly string[] | undefined {
   if (type === 'boolean') return given === true;
+  if (type === 'list') return [given ?? []].flat().map(textOf);
   const text = single(name, given);
   if (type === 'string' || text === undefined) return text;
   const number = Number(text);

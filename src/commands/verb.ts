@@ -5,7 +5,8 @@ import type { Terminal } from './terminal.js';
 
 /** A flag of one verb that is no config key. */
 export interface Flag {
-  readonly type: 'string' | 'number' | 'boolean';
+  /** A list is made of texts, for the flag may be given often. */
+  readonly type: 'string' | 'number' | 'boolean' | 'list';
   readonly meaning: string;
   /** One letter. */
   readonly alias?: string;
@@ -17,6 +18,7 @@ export type Flags = Readonly<Record<string, Flag>>;
 interface ValueByType<Choices> {
   readonly boolean: boolean;
   readonly number: number | undefined;
+  readonly list: readonly string[];
   readonly string: (Choices extends readonly (infer Choice)[] ? Choice : string) | undefined;
 }
 

@@ -16,8 +16,20 @@ function entry<Options extends Flags>(
   return { name, summary, load: () => Promise.resolve(verb) };
 }
 
-const { inspect, convert, encode, pretrain, train, profile, schedule, exporting, sample, report, engine } =
-  declared;
+const {
+  inspect,
+  convert,
+  encode,
+  pretrain,
+  train,
+  profile,
+  schedule,
+  exporting,
+  sample,
+  evaluate,
+  report,
+  engine,
+} = declared;
 
 export const verbs: readonly VerbEntry[] = [
   entry('inspect', 'say what a backbone, run or bundle is', inspect, () => import('./inspect.js')),
@@ -39,6 +51,12 @@ export const verbs: readonly VerbEntry[] = [
   ),
   entry('export', 'write the bundle that a sampler loads', exporting, () => import('./export.js')),
   entry('sample', 'draw images with a bundle', sample, () => import('./sample.js')),
+  entry(
+    'evaluate',
+    'judge what a bundle draws, beside all that is cheaper',
+    evaluate,
+    () => import('./evaluate.js'),
+  ),
   entry('report', 'write what a run measured as one HTML page', report, () => import('./report.js')),
   entry('engine', 'list, install, check and remove what computes', engine, () => import('./engine.js')),
 ];

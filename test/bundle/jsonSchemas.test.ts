@@ -17,6 +17,7 @@ describe('the JSON schemas', () => {
       'exithead-latents-1',
       'exithead-features-1',
     ]);
+      'exithead-evaluation-1',
   });
   it.each(Object.entries(jsonSchemas()))(
     'of %s fix format and version and are plain JSON',

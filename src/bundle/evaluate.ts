@@ -1,0 +1,210 @@
+// How good and how fast is what a bundle draws? Draws, judges and writes what was found; goes on where it stopped.
+import { join } from 'node:path';
+import type { EvaluateConfig } from '../config/schema.js';
+import type { Dataset } from '../data/dataset.js';
+import { openData } from '../data/open.js';
+import { diffusion } from '../diffusion/betas.js';
+import type { Engine } from '../engine/engine.js';
+import type { FrozenPrecision } from '../engine/tensors.js';
+import { Interrupted, UserError } from '../errors.js';
+import { developed } from '../evaluate/developed.js';
+import { openDigits } from '../evaluate/digits.js';
+import { evaluateWays, type Sampling } from '../evaluate/evaluateWays.js';
+import type { FeatureExtractor } from '../evaluate/features.js';
+import { referenceOf } from '../evaluate/judge.js';
+import { forgetBatches, keptBatchesIn } from '../evaluate/keptBatches.js';
+import { openOnnxFeatures } from '../evaluate/onnxFeatures.js';
+import { referenceFeatures } from '../evaluate/reference.js';
+import { evaluatedRows, evaluationFormat, type Evaluation } from '../evaluate/results.js';
+import { tooFew } from '../evaluate/tooFew.js';
+import { openDenoiser } from '../exits/denoiser.js';
+import type { Prompts } from '../exits/prompts.js';
+import { makeFolder } from '../files/disk.js';
+import { solverOf } from '../samplers/solvers.js';
+import { writeJsonFile } from '../schedules/jsonFile.js';
+import type { Progress } from '../training/progress.js';
+import { openDeveloper, type Pictures } from '../vae/pictures.js';
+import type { EvaluationPlan } from './evaluationPlan.js';
+import type { OpenedBundle } from './openBundle.js';
+
+/** What is judged, by what. */
+export interface EvaluationOptions {
+  readonly opened: OpenedBundle;
+  readonly plan: EvaluationPlan;
+  readonly config: EvaluateConfig;
+  /** Real images, and those that a classifier learns from. */
+  readonly data: NonNullable<EvaluateConfig['data']>;
+  readonly prompts: Prompts;
+  /** What the samples are turned into before they are judged. */
+  readonly pictures: Pictures;
+  readonly frozenPrecision: FrozenPrecision;
+  readonly engine: Engine;
+}
+
+export interface EvaluationWork extends EvaluationOptions {
+  /** Folder of the results. */
+  readonly folder: string;
+  /** Whether finished batches of an earlier call count. */
+  readonly resume: boolean;
+  /** Whether samples stay when all is done. */
+  readonly keep: boolean;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  readonly warn: (line: string) => void;
+  readonly progressOf: (label: string) => Progress;
+}
+
+/** Where an evaluation writes what it found, and keeps samples meanwhile. */
+export const evaluationPath = (folder: string): string => join(folder, 'evaluation.json');
+export const samplesPath = (folder: string): string => join(folder, 'samples');
+
+/**
+ * @throws UserError if data, features and samples do not fit each other, or a sampler diverges
+ * @throws Interrupted after the signal; finished batches are kept
+ */
+export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> {
+  const { opened, plan, config, data, prompts, engine, folder, frozenPrecision } = work;
+  const { signal, say, warn, progressOf } = work;
+  const { bundle, model } = opened;
+  const { split, samples, seeds, references } = config.evaluate;
+  const dataset = await openData(data, split, model.spec);
+  const judge = await openJudge(work);
+  try {
+    const { extractor, decidesLabels } = judge;
+    const count = Math.min(references, dataset.count);
+    const few = tooFew(Math.min(samples, count), extractor.width);
+    if (few !== undefined) warn(few);
+    const asking = { signal, say, warn };
+    const features = await referenceFeatures(dataset, extractor, {
+      ...{ ...asking, count },
+      progress: progressOf('real images'),
+    });
+    const sampling = samplingOf(work);
+    const kept = keptBatchesIn(samplesPath(folder), plan.ways, {
+      ...{ resume: work.resume, warn },
+      decidedBy: {
+        ...{ backbone: bundle.backbone.fingerprint, heads: bundle.schedule.heads, frozenPrecision },
+        ...{ diffusion: bundle.diffusion, solver: sampling.solver, guidance: plan.guidance, clip: plan.clip },
+        ...{ prompts: prompts.count, engine: engine.kind, device: engine.device },
+      },
+    });
+    const rows = await evaluateWays(plan.ways, {
+      ...{ engine, extractor, sampling, decidesLabels, kept, signal },
+      reference: await referenceOf(features, extractor.width),
+      seeds: Array.from({ length: seeds }, (_, i) => config.seed + i),
+      progress: progressOf('evaluate'),
+    }).catch((error: unknown) => {
+      if (!(error instanceof Interrupted)) throw error;
+      throw new Interrupted(
+        `stopped while evaluating; finished samples lie in ${samplesPath(folder)}. Go on with --resume.`,
+      );
+    });
+    const { solver, eta, batch } = config.sample;
+    const evaluation: Evaluation = {
+      ...{ format: 'exithead-evaluation', version: 1 },
+      ...{ backbone: bundle.backbone.fingerprint, heads: bundle.schedule.heads },
+      features: { name: extractor.name, fingerprint: extractor.fingerprint, width: extractor.width },
+      reference: { data: dataset.name, split, count },
+      sampling: { solver, eta, guidance: plan.guidance, clip: plan.clip, samples, batch },
+      engine: { kind: engine.kind, device: engine.device ?? 'CPU', frozenPrecision },
+      rows: evaluatedRows(rows, samples),
+    };
+    await makeFolder(folder);
+    await writeJsonFile(evaluationPath(folder), evaluationFormat, evaluation);
+    if (!work.keep) await forgetBatches(samplesPath(folder));
+    return evaluation;
+  } finally {
+    await judge.dispose();
+  }
+}
+
+/** What an evaluation will take, from one warm step at full depth that is measured now. */
+export async function rehearseEvaluation(
+  options: Pick<EvaluationOptions, 'opened' | 'plan' | 'config' | 'prompts' | 'engine'>,
+): Promise<{ readonly seconds: number; readonly secondsPerStep: number }> {
+  const { plan, config, prompts, engine } = options;
+  const { ways, guidance } = plan;
+  const { samples, seeds } = config.evaluate;
+  const [{ model }] = ways;
+  const { channels, imageSize, depth } = model.spec;
+  const batch = Math.min(config.sample.batch, samples);
+  const denoiser = await openDenoiser(engine, { ...model, plans: [] }, [depth], guidance !== 1, prompts);
+  try {
+    await denoiser.warmUp(batch);
+    const start = performance.now();
+    const x = new Float32Array(batch * channels * imageSize ** 2);
+    await denoiser.begin().predict(depth, { x, t: 0, y: new Int32Array(batch), guidance });
+    const secondsPerStep = (performance.now() - start) / 1000;
+    const steps = ways[0].timesteps.length * ways.reduce((sum, { depthUsed }) => sum + depthUsed, 0);
+    return { secondsPerStep, seconds: secondsPerStep * steps * (samples / batch) * seeds };
+  } finally {
+    await denoiser.dispose();
+  }
+}
+
+function samplingOf({ opened, plan, config, prompts }: EvaluationOptions): Sampling {
+  const { guidance, clip } = plan;
+  return {
+    ...{ guidance, clip, prompts, solver: solverOf(config.sample) },
+    diffusion: diffusion(opened.bundle.diffusion),
+    count: config.evaluate.samples,
+    batch: config.sample.batch,
+  };
+}
+
+interface Judge {
+  /** Of what the backbone draws. */
+  readonly extractor: FeatureExtractor;
+  /** Whether its classes are those that samples are asked for. */
+  readonly decidesLabels: boolean;
+  dispose(): Promise<void>;
+}
+
+async function openJudge(work: EvaluationWork): Promise<Judge> {
+  const { opened, config, data, prompts, pictures, engine, signal, say, warn, progressOf } = work;
+  const { spec } = opened.model;
+  const { features } = config.evaluate;
+  switch (pictures.kind) {
+    case 'latents':
+      throw new UserError(
+        `samples of ${spec.channels} channels are no pictures, and pictures are judged. Give the autoencoder that they are of with --vae.`,
+      );
+    case 'pixels': {
+      const asking = { signal, say, warn };
+      const extractor =
+        features === undefined
+          ? await openDigits(await labelledTraining(data, opened), {
+              ...{ ...asking, seed: 0 },
+              progress: progressOf('classifier'),
+            })
+          : await openOnnxFeatures(features, spec);
+      const decidesLabels =
+        features === undefined && spec.conditioning === 'classes' && prompts.count === extractor.classes;
+      return { extractor, decidesLabels, dispose: () => extractor.dispose() };
+    }
+    case 'decoded': {
+      if (features === undefined)
+        throw new UserError(
+          'the classifier judges pixels, and these samples are latents. Give a network in an ONNX file with --features (docs/evaluate.md).',
+        );
+      const developer = await openDeveloper(engine, spec, pictures);
+      const shown = await openOnnxFeatures(features, developer);
+      const length = spec.channels * spec.imageSize ** 2;
+      return {
+        extractor: developed(shown, developer, length, pictures.vae.fingerprint),
+        decidesLabels: false,
+        async dispose() {
+          await shown.dispose();
+          await developer.dispose();
+        },
+      };
+    }
+  }
+}
+
+function labelledTraining(
+  data: NonNullable<EvaluateConfig['data']>,
+  { model }: OpenedBundle,
+): Promise<Dataset> {
+  return openData(data, 'train', model.spec);
+}

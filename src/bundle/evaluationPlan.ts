@@ -1,0 +1,158 @@
+// In which ways is what a bundle draws compared? Its schedule, full depth and all that is cheaper, from the same noise.
+import { exitsForHeads } from '../backbones/families.js';
+import { requireGuidable } from '../backbones/guidance.js';
+import type { EvaluateConfig } from '../config/schema.js';
+import { UserError } from '../errors.js';
+import { macsOfWay } from '../evaluate/evaluateWays.js';
+import {
+  cachings,
+  eachOnce,
+  fewerSteps,
+  fixedExits,
+  fullDepth,
+  type Course,
+  type SamplingWay,
+} from '../evaluate/ways.js';
+import { headPlan, remembers } from '../exits/heads.js';
+import type { Model } from '../exits/model.js';
+import { measuredExits } from '../schedules/profile.js';
+import { readSchedule, type Schedule } from '../schedules/schedule.js';
+import { stretched } from './draw.js';
+import type { OpenedBundle } from './openBundle.js';
+
+/** What is drawn, and in which ways. */
+export interface EvaluationPlan {
+  readonly guidance: number;
+  readonly clip: boolean;
+  /** The first is full depth. */
+  readonly ways: readonly [PlannedWay, ...PlannedWay[]];
+}
+
+export interface PlannedWay extends SamplingWay {
+  /** Multiply-adds of one image. */
+  readonly macs: number;
+  /** Over those of full depth. */
+  readonly depthUsed: number;
+}
+
+/** A schedule beside the bundle's own. */
+export interface NamedSchedule {
+  /** Its file. */
+  readonly name: string;
+  readonly schedule: Schedule;
+}
+
+/**
+ * Schedules for the heads of a bundle, from files.
+ * @throws UserError if one was solved for other heads
+ */
+export async function schedulesFor(
+  { bundle: { schedule: own } }: OpenedBundle,
+  paths: readonly string[],
+): Promise<NamedSchedule[]> {
+  const found: NamedSchedule[] = [];
+  for (const name of paths) {
+    const schedule = await readSchedule(name);
+    const isOurs =
+      schedule.backbone === own.backbone &&
+      schedule.heads === own.heads &&
+      JSON.stringify(schedule.available) === JSON.stringify(own.available);
+    if (!isOurs)
+      throw new UserError(
+        `${name} was solved for another backbone or other heads than those of the bundle. ` +
+          'Give a schedule that `exithead schedule` made of the same run.',
+      );
+    found.push({ name, schedule });
+  }
+  return found;
+}
+
+/**
+ * The bundle's schedule and further ones, and for each what it has to beat.
+ * @param model of the bundle, in the numbers that it computes in
+ * @throws UserError if there are not as many timesteps, or the backbone cannot be guided
+ */
+export function planEvaluation(
+  { bundle }: OpenedBundle,
+  model: Model,
+  schedules: readonly NamedSchedule[],
+  { sample, evaluate }: Pick<EvaluateConfig, 'sample' | 'evaluate'>,
+): EvaluationPlan {
+  const { spec } = model;
+  const guidance = sample.guidance ?? bundle.diffusion.guidance;
+  requireGuidable(spec, guidance);
+  const { timesteps } = stretched(bundle.schedule, sample.steps);
+  const full = costed({ ...fullDepth(timesteps, spec.depth), model }, guidance);
+  const cost = (way: SamplingWay): PlannedWay => costed(way, guidance, full.macs);
+  const scheduled = [{ name: 'scheduled', schedule: bundle.schedule }, ...schedules].map(
+    ({ name, schedule }): PlannedWay =>
+      cost({ name, kind: 'scheduled', ...stretched(schedule, timesteps.length), model }),
+  );
+  const others = scheduled.flatMap(({ depthUsed }) =>
+    alternatives({ timesteps, model, available: bundle.schedule.available }, depthUsed, evaluate),
+  );
+  const curve = evaluate.against.includes('fewer-steps')
+    ? evaluate.depths.map((depth) => ({
+        ...fewerSteps(spec.timeSteps, timesteps.length, spec.depth, depth),
+        model,
+      }))
+    : [];
+  const sorted = [...others, ...curve].map(cost).toSorted((a, b) => place(a) - place(b));
+  const [first = full, ...rest] = eachOnce([full, ...scheduled, ...sorted]);
+  return { guidance, clip: sample.clip ?? bundle.diffusion.clip, ways: [first, ...rest] };
+
+  /** Kinds in the order in which they are asked for, the dearest first. */
+  function place({ kind, depthUsed }: PlannedWay): number {
+    return 2 * evaluate.against.findIndex((one) => one === kind) - depthUsed;
+  }
+}
+
+interface Subject {
+  readonly timesteps: readonly number[];
+  readonly model: Model;
+  /** Exits with a head, and the whole backbone, with their costs. */
+  readonly available: Schedule['available'];
+}
+
+/** What costs about as much as a schedule. */
+function alternatives(
+  { timesteps, model, available }: Subject,
+  depthUsed: number,
+  { against, candidates }: EvaluateConfig['evaluate'],
+): SamplingWay[] {
+  const { spec, plans } = model;
+  const of = (courses: readonly Course[], own: Model): SamplingWay[] =>
+    courses.map((course) => ({ ...course, model: own }));
+  return against.flatMap((baseline) => {
+    switch (baseline) {
+      case 'fewer-steps':
+        return of([fewerSteps(spec.timeSteps, timesteps.length, spec.depth, depthUsed)], model);
+      case 'fixed-exit':
+        // Heads that remember a full-depth step cannot do without one.
+        return plans.some(({ kind }) => remembers(kind))
+          ? []
+          : of(fixedExits(timesteps, available, depthUsed, candidates), model);
+      case 'caching': {
+        const cache = cacheOf(model);
+        return of(cachings(timesteps, measuredExits(cache), depthUsed, candidates), cache);
+      }
+    }
+  });
+}
+
+const caches = new WeakMap<Model, Model>();
+
+/** The same backbone, whose exits add what the blocks after them did in the last full step. Nothing of it is trained. */
+function cacheOf(model: Model): Model {
+  const known = caches.get(model);
+  if (known) return known;
+  const plans = exitsForHeads(model.spec).map((exit) => headPlan('remembered', exit));
+  const made: Model = { ...model, plans, heads: {} };
+  caches.set(model, made);
+  return made;
+}
+
+function costed(way: SamplingWay, guidance: number, full?: number): PlannedWay {
+  const macs = macsOfWay(way, guidance);
+  return { ...way, macs, depthUsed: macs / (full ?? macs) };
+}
