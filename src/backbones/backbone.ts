@@ -2,6 +2,7 @@
 import type { tf } from '../engine/tf.js';
 import type { Tensors } from '../engine/engine.js';
 import type { Shapes } from '../engine/tensors.js';
+import type { PredictionKind } from '../diffusion/prediction.js';
 
 /** What every backbone is, in numbers: enough to build heads, count compute and check a checkpoint. */
 interface CommonSpec {
@@ -24,7 +25,8 @@ interface CommonSpec {
   /** Number of diffusion steps, T. */
   readonly timeSteps: number;
   readonly timeAxis: TimeAxis;
-  readonly prediction: 'epsilon';
+  /** What the first `channels` of its output are. */
+  readonly prediction: PredictionKind;
 }
 
 /**

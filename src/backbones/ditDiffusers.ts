@@ -1,5 +1,6 @@
 // What do diffusers call the parts of a DiT, and what do they compute differently? DiTTransformer2DModel.
 import { z } from 'zod';
+import { predictionKinds } from '../diffusion/prediction.js';
 import type { DitSpec } from './backbone.js';
 import { ditSpec } from './ditSpec.js';
 import { checkedOptions, count, type Fit } from './specOptions.js';
@@ -43,6 +44,7 @@ const optionsSchema = z.object({
   /** Ours: what the class does not say. */
   time_shift: z.union([z.literal(0), z.literal(1)]).default(inDiffusers.timeShift),
   time_steps: count(100_000).default(1000),
+  prediction: z.enum(predictionKinds).default('epsilon'),
 });
 
 type Options = z.output<typeof optionsSchema>;
@@ -70,6 +72,7 @@ export function readDiffusersDit(json: unknown, path: string): DitSpec {
       num_classes: options.num_embeds_ada_norm,
       learn_sigma: options.out_channels === 2 * options.in_channels,
       time_steps: options.time_steps,
+      prediction: options.prediction,
       time_shift: options.time_shift,
       mlp_norm_eps: options.norm_eps,
       qkv: inDiffusers.projections,
@@ -128,6 +131,7 @@ export function diffusersDitJson(spec: DitSpec): Readonly<Record<string, string 
     upcast_attention: false,
     ...(spec.timeShift !== inDiffusers.timeShift && { time_shift: spec.timeShift }),
     ...(spec.timeSteps !== 1000 && { time_steps: spec.timeSteps }),
+    ...(spec.prediction !== 'epsilon' && { prediction: spec.prediction }),
   };
 }
 

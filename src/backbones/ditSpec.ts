@@ -1,9 +1,10 @@
 // What is this DiT, in numbers? Its options as the official class has them, and its published sizes.
 import { z } from 'zod';
+import { predictionKinds } from '../diffusion/prediction.js';
 import type { DitSpec } from './backbone.js';
 import { checkedOptions, commonFits, count, type Fit } from './specOptions.js';
 
-/** The options of the official DiT class, plus the number of time steps and what other code computes differently. */
+/** The options of the official DiT class, plus time steps and prediction, and what other code computes differently. */
 const optionsSchema = z.object({
   family: z.literal('dit').default('dit'),
   /** Side of the input: latents or pixels. */
@@ -18,6 +19,7 @@ const optionsSchema = z.object({
   num_classes: z.int().min(0).max(1_000_000),
   learn_sigma: z.boolean(),
   time_steps: count(100_000).default(1000),
+  prediction: z.enum(predictionKinds).default('epsilon'),
   /** The official code has the defaults; what each means says `DitSpec`. */
   time_shift: z.union([z.literal(0), z.literal(1)]).default(0),
   mlp_norm_eps: z.number().gt(0).max(1).default(1e-6),
@@ -63,7 +65,7 @@ export function readDitSpec(json: unknown, path: string): DitSpec {
     nullClass: options.num_classes > 0,
     timeSteps: options.time_steps,
     timeAxis: 'steps',
-    prediction: 'epsilon',
+    prediction: options.prediction,
     timeShift: options.time_shift,
     mlpNormEpsilon: options.mlp_norm_eps,
     projections: options.qkv,
@@ -86,6 +88,7 @@ export function ditJson(spec: DitSpec): Required<DitOptions> {
     num_classes: spec.classes,
     learn_sigma: spec.outChannels === 2 * spec.channels,
     time_steps: spec.timeSteps,
+    prediction: spec.prediction,
     time_shift: spec.timeShift,
     mlp_norm_eps: spec.mlpNormEpsilon,
     qkv: spec.projections,

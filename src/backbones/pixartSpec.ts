@@ -1,5 +1,6 @@
 // What is this PixArt, in numbers? Its options as PixArtTransformer2DModel of diffusers has them, and its published size.
 import { z } from 'zod';
+import { predictionKinds } from '../diffusion/prediction.js';
 import type { PixartSpec } from './backbone.js';
 import { checkedOptions, count, type Fit } from './specOptions.js';
 
@@ -39,8 +40,9 @@ const optionsSchema = z.object({
   use_additional_conditions: z.boolean().nullish(),
   caption_channels: count(65536).nullish(),
   attention_type: z.literal('default', 'expected default, as every PixArt-alpha has it').nullish(),
-  /** Ours: diffusion steps, and tokens of a caption, which the pipeline knows. */
+  /** Ours: diffusion steps, what is predicted, and tokens of a caption, which the pipeline knows. */
   time_steps: count(100_000).default(1000),
+  prediction: z.enum(predictionKinds).default('epsilon'),
   caption_tokens: count(4096).default(usualCaptionTokens),
 });
 
@@ -91,7 +93,7 @@ export function readPixartSpec(json: unknown, path: string): PixartSpec {
     captionTokens: options.caption_tokens,
     timeSteps: options.time_steps,
     timeAxis: 'steps',
-    prediction: 'epsilon',
+    prediction: options.prediction,
     // The class computes both where they are not given.
     interpolation: options.interpolation_scale ?? Math.max(1, Math.floor(sample_size / 64)),
     sizeConditions: options.use_additional_conditions ?? sample_size === largestLatents,
@@ -120,6 +122,7 @@ export function pixartJson(spec: PixartSpec): Readonly<Record<string, string | n
     use_additional_conditions: spec.sizeConditions,
     time_steps: spec.timeSteps,
     caption_tokens: spec.captionTokens,
+    ...(spec.prediction !== 'epsilon' && { prediction: spec.prediction }),
   };
 }
 

@@ -1,5 +1,6 @@
 // What is this U-ViT, in numbers? Its options as the official class has them, and its published sizes.
 import { z } from 'zod';
+import { predictionKinds } from '../diffusion/prediction.js';
 import type { UvitSpec } from './backbone.js';
 import { checkedOptions, commonFits, count, type Fit } from './specOptions.js';
 
@@ -24,6 +25,7 @@ const optionsSchema = z.object({
   conv: z.boolean().default(true),
   skip: z.literal(true, 'expected true: a U-ViT without long skips is not known').default(true),
   time_steps: count(100_000).default(1000),
+  prediction: z.enum(predictionKinds).default('epsilon'),
   /** Unless given, what official models of such data have: see `usualTimeAxis`. */
   time_axis: z.enum(['steps', 'steps-from-1', 'continuous']).optional(),
   /** Whether the last row of the label table is the null class; unless given, see `usualNullClass`. */
@@ -70,7 +72,7 @@ export function readUvitSpec(json: unknown, path: string): UvitSpec {
     nullClass,
     timeSteps: options.time_steps,
     timeAxis: options.time_axis ?? usualTimeAxis(options),
-    prediction: 'epsilon',
+    prediction: options.prediction,
     timeMlp: options.mlp_time_embed,
     finalConvolution: options.conv,
     exitRule: options.exit_rule,
@@ -94,6 +96,7 @@ export function uvitJson(spec: UvitSpec): Required<UvitOptions> {
     conv: spec.finalConvolution,
     skip: true,
     time_steps: spec.timeSteps,
+    prediction: spec.prediction,
     time_axis: spec.timeAxis,
     null_class: spec.nullClass,
     exit_rule: spec.exitRule,

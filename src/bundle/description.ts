@@ -4,6 +4,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { labelsSchema } from '../backbones/labels.js';
 import { readSpec } from '../backbones/spec.js';
 import { betaKinds } from '../diffusion/betas.js';
+import { predictionKinds } from '../diffusion/prediction.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import {
   checkedPlans,
@@ -36,7 +37,7 @@ const headSchema = z.object({
 });
 
 const diffusionSchema = z.object({
-  prediction: z.literal('epsilon').describe('what the model predicts'),
+  prediction: z.enum(predictionKinds).describe('what the model predicts'),
   betas: z
     .enum(betaKinds)
     .describe(
@@ -149,6 +150,10 @@ export function specOf({ backbone, diffusion }: BundleDescription, path: string)
     throw new UserError(
       `${path}: the backbone knows ${spec.timeSteps} diffusion steps, but diffusion.steps is ${diffusion.steps}. ` +
         bundleFormat.remedy,
+    );
+  if (spec.prediction !== diffusion.prediction)
+    throw new UserError(
+      `${path}: the backbone predicts ${spec.prediction}, but diffusion.prediction is ${diffusion.prediction}. ${bundleFormat.remedy}`,
     );
   return spec;
 }

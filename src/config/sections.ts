@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
 import { labelsSchema } from '../backbones/labels.js';
 import { betaKinds } from '../diffusion/betas.js';
+import { predictionKinds } from '../diffusion/prediction.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
@@ -192,7 +193,12 @@ export const diffusionSection = z
       ),
     betaStart: z.number().gt(0).lt(1).default(1e-4).describe('variance added by the first step'),
     betaEnd: z.number().gt(0).lt(1).default(0.02).describe('variance added by the last step'),
-    prediction: z.literal('epsilon').default('epsilon').describe('what the backbone predicts'),
+    prediction: z
+      .enum(predictionKinds)
+      .default('epsilon')
+      .describe(
+        'what the backbone predicts: the noise, the image, v of progressive distillation, or the velocity of rectified flow (docs/predictions.md)',
+      ),
     labelDropout: z
       .number()
       .min(0)

@@ -1,5 +1,6 @@
 // How much noise is in x_t? The variance schedules that backbones were trained with, in double precision.
 import { unreachable, UserError } from '../errors.js';
+import type { PredictionKind } from './prediction.js';
 
 /**
  * How betas grow from the first to the last:
@@ -16,6 +17,8 @@ export interface BetaOptions {
   readonly betaEnd: number;
   /** Number of steps, T. */
   readonly steps: number;
+  /** What a model of it predicts; epsilon unless given. */
+  readonly prediction?: PredictionKind;
 }
 
 /** A variance-preserving diffusion in discrete time: x_t = sqrt(alphasCumprod[t]) x_0 + sqrt(1 - alphasCumprod[t]) noise. */
@@ -26,6 +29,8 @@ export interface Diffusion {
   readonly betas: Float64Array;
   /** Product of 1 - beta up to and with t, [T]. */
   readonly alphasCumprod: Float64Array;
+  /** What a model of it predicts. */
+  readonly prediction: PredictionKind;
 }
 
 /** The settings of DDPM and DiT. */
@@ -35,7 +40,13 @@ export const ddpmBetas: BetaOptions = { betas: 'linear', betaStart: 0.0001, beta
  * Betas that grow from `betaStart` to `betaEnd`, both included.
  * @throws UserError if a setting is out of range
  */
-export function diffusion({ betas: kind, betaStart, betaEnd, steps }: BetaOptions): Diffusion {
+export function diffusion({
+  betas: kind,
+  betaStart,
+  betaEnd,
+  steps,
+  prediction = 'epsilon',
+}: BetaOptions): Diffusion {
   if (!Number.isInteger(steps) || steps < 1)
     throw new UserError(`diffusion.steps is ${steps}, expected a whole number of at least 1.`);
   if (!(betaStart > 0 && betaStart <= betaEnd && betaEnd < 1))
@@ -44,7 +55,7 @@ export function diffusion({ betas: kind, betaStart, betaEnd, steps }: BetaOption
     );
   const betas = betasOf(kind, betaStart, betaEnd, steps);
   let product = 1;
-  return { steps, betas, alphasCumprod: betas.map((beta) => (product *= 1 - beta)) };
+  return { steps, betas, alphasCumprod: betas.map((beta) => (product *= 1 - beta)), prediction };
 }
 
 function betasOf(kind: BetaKind, first: number, last: number, steps: number): Float64Array {

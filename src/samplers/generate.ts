@@ -5,7 +5,7 @@ import { initialNoise, stepNoise } from './noise.js';
 import { sample, type SampleOptions } from './sampler.js';
 
 /**
- * A prediction of the noise in x, given labels.
+ * A prediction of what is in x, given labels.
  * @param x [B, C, H, W]
  * @param t native time
  * @param y labels: classes, or numbers of captions, [B]

@@ -1,14 +1,15 @@
 // How do noise and a denoiser become samples? A solver sees (x, t) -> prediction; which exit made it is not its business.
 import { alphaBar, type Diffusion } from '../diffusion/betas.js';
+import { epsilonFrom } from '../diffusion/prediction.js';
 import { UserError } from '../errors.js';
 import { solve, type Solver } from './solvers.js';
 
 /**
- * A prediction of the noise in x.
+ * A prediction of what is in x, of the kind that the diffusion says.
  * @param x [B, C, H, W]
  * @param t native time, the same for all samples
  * @param step place of t among the timesteps, from 0
- * @returns epsilon [B, C, H, W], or [B, 2C, H, W] with the learned variance of each sample after its epsilon
+ * @returns [B, C, H, W], or [B, 2C, H, W] with the learned variance of each sample after its prediction
  */
 export type Denoise = (x: Float32Array, t: number, step: number) => Promise<Float32Array>;
 
@@ -47,29 +48,32 @@ export async function sample(
     const prediction = await denoise(x, t, step);
     requireFinite(prediction, t);
     const noise = (): Float32Array => options.noise(step);
-    x = solve(solver, { x, ...split(prediction, x.length, count), alpha, alphaNext, clip, noise });
+    const { predicted, variance } = split(prediction, x.length, count);
+    // Solvers know epsilon alone.
+    const epsilon = epsilonFrom(diffusion.prediction, x, predicted, alpha);
+    x = solve(solver, { x, epsilon, variance, alpha, alphaNext, clip, noise });
     onStep?.(step + 1);
   }
   return x;
 }
 
-/** Epsilon and learned variance of a prediction of `size` or twice as many numbers. */
+/** What is predicted of x, and the learned variance, of a prediction of `size` or twice as many numbers. */
 function split(
   prediction: Float32Array,
   size: number,
   count: number,
-): { epsilon: Float32Array; variance: Float32Array | undefined } {
-  if (prediction.length === size) return { epsilon: prediction, variance: undefined };
+): { predicted: Float32Array; variance: Float32Array | undefined } {
+  if (prediction.length === size) return { predicted: prediction, variance: undefined };
   const length = size / count;
   if (prediction.length !== 2 * size || !Number.isInteger(length))
     throw new RangeError(`a prediction has ${prediction.length} numbers for ${count} samples of ${length}`);
-  const [epsilon, variance] = [new Float32Array(size), new Float32Array(size)];
+  const [predicted, variance] = [new Float32Array(size), new Float32Array(size)];
   for (let i = 0; i < count; i++) {
     const at = 2 * i * length;
-    epsilon.set(prediction.subarray(at, at + length), i * length);
+    predicted.set(prediction.subarray(at, at + length), i * length);
     variance.set(prediction.subarray(at + length, at + 2 * length), i * length);
   }
-  return { epsilon, variance };
+  return { predicted, variance };
 }
 
 function requireFinite(prediction: Float32Array, t: number): void {

@@ -12,6 +12,7 @@ import { epsilonOf, weightedError } from './loss.js';
 import { movedByDdim, pairInputs, type PairKind } from './pairs.js';
 import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
+import { epsilonSeen, targetOf } from './target.js';
 import { update, type UpdateOptions } from './update.js';
 
 /** How much heads are to resemble what, and how much each of them counts. */
@@ -70,8 +71,9 @@ export function lossFeeds(loss: HeadsLoss, lambda: Float32Array): Feeds {
 }
 
 /**
- * loss = sum_k importance_k mean_i (lambda_i |noise - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
- * The noise is compared with the channels of epsilon, the backbone's prediction with all of them.
+ * loss = sum_k importance_k mean_i (lambda_i |target - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
+ * The target is the noise, or what else the backbone is to predict (`targetOf`); it is compared with all channels but
+ * those of a learned variance, the backbone's prediction with all of them.
  *
  * Heads that remember are given what a frozen pass at x' and t' leaves, the full-depth step before; and x, where pairs come
  * from a solver, is where DDIM goes from there.
@@ -94,12 +96,13 @@ export function headsStep(
     const exits = plans.map((plan) => plan.exit);
     const before = pairs && lastFull(backbone, batch, exits);
     const { x, noise } =
-      before && pairs === 'solver' ? movedByDdim(batch, epsilonOf(before.full, spec.channels)) : batch;
+      before && pairs === 'solver' ? movedByDdim(batch, fullEpsilon(spec, batch, before.full)) : batch;
     if (!x || !noise) throw new Error('a step of training heads needs x and the noise in it');
     const { states, full } = features(backbone, queryOf({ ...batch, x }, spec), exits);
+    const target = targetOf(spec, x, noise, batch);
     const lossOf = (prediction: tf.Tensor4D): tf.Tensor =>
       tf.addN([
-        ...(targets.noise ? [weightedError(epsilonOf(prediction, spec.channels), noise, lambda)] : []),
+        ...(targets.noise ? [weightedError(epsilonOf(prediction, spec.channels), target, lambda)] : []),
         ...(targets.full && lambdaFull ? [weightedError(prediction, full, lambdaFull)] : []),
       ]);
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance.as1D(), (weights) => {
@@ -113,6 +116,17 @@ export function headsStep(
       out: { loss: tf.sum(tf.mul(losses, importance)), norm, ...Object.fromEntries(own) },
     };
   };
+}
+
+/** The noise that the full-depth step before saw. */
+function fullEpsilon(
+  spec: BackboneSpec,
+  { xFull, mixXFull, mixNoiseFull }: Tensors,
+  full: tf.Tensor4D,
+): tf.Tensor {
+  if (!xFull) throw new Error('pairs of a solver need xFull');
+  const mixture = { ...(mixXFull && { mixX: mixXFull }), ...(mixNoiseFull && { mixNoise: mixNoiseFull }) };
+  return epsilonSeen(spec, xFull, epsilonOf(full, spec.channels), mixture);
 }
 
 /** The full-depth step before: its prediction, and what heads remember of it. */

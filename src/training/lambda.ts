@@ -1,4 +1,5 @@
 // How much does the loss of one sample count? Weights lambda(t) of the denoising loss.
+import { epsilonPer, type PredictionKind } from '../diffusion/prediction.js';
 import { unreachable } from '../errors.js';
 
 /**
@@ -38,9 +39,6 @@ export interface TimeTable {
   readonly points: readonly { readonly at: number; readonly weight: number }[];
 }
 
-/** What a backbone may predict: epsilon, x0, v = sqrt(a) epsilon - sqrt(1 - a) x0, or flow = epsilon - x0. */
-export type PredictionKind = 'epsilon' | 'x0' | 'v' | 'flow';
-
 /**
  * lambda(t) of every native t, for the squared error of what is predicted.
  * @param alphasCumprod alpha_bar by native t
@@ -53,27 +51,6 @@ export function lambdas(
   if (rule.kind === 'uniform') return new Float32Array(alphasCumprod.length).fill(1);
   const weights = epsilonWeights(rule, alphasCumprod);
   return Float32Array.from(alphasCumprod, (a, t) => (weights[t] ?? NaN) * epsilonPer(prediction, a));
-}
-
-/**
- * Squared error of epsilon over that of what is predicted, the same x and t given: what a weight of the one becomes for
- * the other. With e the error of epsilon, x0 is off by e sqrt((1 - a) / a), v by e / sqrt(a), and flow by
- * e (sqrt(a) + sqrt(1 - a)) / sqrt(a).
- * @param a alphasCumprod
- */
-export function epsilonPer(prediction: PredictionKind, a: number): number {
-  switch (prediction) {
-    case 'epsilon':
-      return 1;
-    case 'x0':
-      return a / (1 - a);
-    case 'v':
-      return a;
-    case 'flow':
-      return a / (Math.sqrt(a) + Math.sqrt(1 - a)) ** 2;
-    default:
-      return unreachable(prediction);
-  }
 }
 
 function epsilonWeights(

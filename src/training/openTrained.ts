@@ -22,18 +22,23 @@ export interface Trained {
 
 /**
  * The backbone of a config for heads.
- * @throws UserError if it cannot be opened, or was made for another number of diffusion steps
+ * @throws UserError if it cannot be opened, or was made for other diffusion steps or predicts something else
  */
 export async function openFrozen({
   backbone,
   diffusion,
 }: Pick<TrainConfig, 'backbone' | 'diffusion'>): Promise<OpenedBackbone> {
   const opened = await openBackbone(backbone);
-  const { timeSteps } = opened.spec;
+  const { timeSteps, prediction } = opened.spec;
   if (timeSteps !== diffusion.steps)
     throw new UserError(
       `diffusion.steps is ${diffusion.steps}, but the backbone ${opened.source} knows ${timeSteps} steps. ` +
         'Set diffusion as the backbone was trained, or give time_steps in its config.json if that lacks it.',
+    );
+  if (prediction !== diffusion.prediction)
+    throw new UserError(
+      `diffusion.prediction is ${diffusion.prediction}, but the backbone ${opened.source} predicts ${prediction}. ` +
+        'Set diffusion as the backbone was trained, or give prediction in its config.json if that lacks it.',
     );
   return opened;
 }

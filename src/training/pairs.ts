@@ -7,6 +7,7 @@ import type { InputSpec, Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import { imageInput } from '../exits/model.js';
 import type { Stream } from '../random.js';
+import { mixtureFeeds, mixtureInputs } from './target.js';
 
 /**
  * Where a sample is after its full-depth step:
@@ -24,7 +25,10 @@ export function pairInputs(spec: BackboneSpec, pairs: PairKind): Readonly<Record
   const each: InputSpec = { shape: ['batch'] };
   return {
     ...{ xFull: imageInput(spec), tFull: each },
-    ...(pairs === 'solver' && { keepX: each, addEpsilon: each, keepNoise: each }),
+    ...(pairs === 'solver' && {
+      ...{ keepX: each, addEpsilon: each, keepNoise: each },
+      ...ofFull(mixtureInputs(spec)),
+    }),
   };
 }
 
@@ -48,10 +52,16 @@ export function pairFeeds(
     t.map((at, i) => value(alphaBar(diffusion, at), alphaBar(diffusion, tFull[i] ?? NaN)));
   return {
     ...from,
+    ...ofFull(mixtureFeeds(diffusion, tFull)),
     keepX: each((a, aFull) => Math.sqrt(a / aFull)),
     addEpsilon: each((a, aFull) => Math.sqrt(1 - a) - Math.sqrt((a * (1 - aFull)) / aFull)),
     keepNoise: each((a, aFull) => Math.sqrt((a * (1 - aFull)) / (aFull * (1 - a)))),
   };
+}
+
+/** The same under the names of the full-depth step. */
+function ofFull<T>(inputs: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(inputs).map(([name, input]) => [`${name}Full`, input]));
 }
 
 /**

@@ -14,6 +14,7 @@ import { previews } from './previews.js';
 import { pretrainStep, trainingInputs } from './pretrainStep.js';
 import type { Run } from './runFolder.js';
 import { part } from './state.js';
+import { mixtureTables } from './target.js';
 import { timesRule, timeWeights } from './timeWeights.js';
 
 /** The backbone that a config describes. */
@@ -27,6 +28,7 @@ export function specToMake({
     num_heads: backbone.heads,
     mlp_ratio: backbone.mlpRatio,
     time_steps: diffusion.steps,
+    prediction: diffusion.prediction,
   };
   switch (family) {
     case 'dit':
@@ -55,8 +57,9 @@ export async function pretrainingTimes({
   loss,
   diffusion: settings,
 }: Pick<PretrainConfig, 'loss' | 'diffusion'>): Promise<Pick<Subject, 'times' | 'timeWeights'>> {
-  const lambda = await timeWeights(loss, diffusion(settings), settings.prediction);
-  return { times: timesRule(loss), timeWeights: { lambda } };
+  const schedule = diffusion(settings);
+  const lambda = await timeWeights(loss, schedule);
+  return { times: timesRule(loss), timeWeights: { lambda, ...mixtureTables(schedule) } };
 }
 
 /** What of a new backbone moves, what does not, and what a step does. */

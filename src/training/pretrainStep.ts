@@ -8,14 +8,16 @@ import { runTo } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
 import { weightedError } from './loss.js';
 import { part } from './state.js';
+import { mixtureInputs, targetOf } from './target.js';
 import { update, type UpdateOptions } from './update.js';
 
-/** Inputs of a training step: the query, its noise, the weight of each sample and the learning rate. */
+/** Inputs of a training step: the query, its noise, the weight of each sample, what to predict and the learning rate. */
 export function trainingInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
   return {
     ...queryInputs(spec),
     noise: imageInput(spec),
     lambda: { shape: ['batch'] },
+    ...mixtureInputs(spec),
     lr: { shape: [] },
   };
 }
@@ -29,11 +31,12 @@ export function pretrainStep(spec: BackboneSpec, options: UpdateOptions): Step {
     const { noise, lambda, lr } = batch;
     if (!noise || !lambda || !lr) throw new Error('a training step needs noise, lambda and lr');
     const query = queryOf(batch, spec);
+    const target = targetOf(spec, query.x, noise, batch);
     const weights = part(state, 'w');
     const { losses, gradients } = lossesAndGradients(weights, tf.tensor1d([1]), (trained) => {
       const backbone = familyOf(spec).bind(spec, { ...frozen, ...trained });
       const prediction = runTo(backbone, { plans: [], weights: {} }, query, spec.depth);
-      return tf.reshape(weightedError(prediction, noise, lambda), [1]);
+      return tf.reshape(weightedError(prediction, target, lambda), [1]);
     });
     const { state: next, norm } = update(state, gradients, lr, options);
     return { state: next, out: { loss: tf.reshape(losses, []), norm } };

@@ -4,7 +4,7 @@ import type { Diffusion } from '../diffusion/betas.js';
 import { unreachable, UserError } from '../errors.js';
 import { readErrorTable } from '../schedules/errorTable.js';
 import { binName, binOf } from '../schedules/timeBins.js';
-import { lambdas, type LambdaRule, type PredictionKind } from './lambda.js';
+import { lambdas, type LambdaRule } from './lambda.js';
 import { readTimeTable } from './timeTable.js';
 import type { TimesRule } from './times.js';
 
@@ -15,12 +15,8 @@ type TimeLoss = PretrainConfig['loss'];
  * lambda(t) of every native t, [T], for the squared error of what is predicted.
  * @throws UserError if a file cannot be read or does not fit the diffusion
  */
-export async function timeWeights(
-  loss: TimeLoss,
-  diffusion: Diffusion,
-  prediction: PredictionKind,
-): Promise<Float32Array> {
-  return lambdas(await ruleOf(loss, diffusion), diffusion.alphasCumprod, prediction);
+export async function timeWeights(loss: TimeLoss, diffusion: Diffusion): Promise<Float32Array> {
+  return lambdas(await ruleOf(loss, diffusion), diffusion.alphasCumprod, diffusion.prediction);
 }
 
 /** How times are drawn. */

@@ -27,6 +27,7 @@ import {
 } from './headsStep.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
+import { mixtureTables } from './target.js';
 import type { Pairs } from './pairs.js';
 import { timesRule, timeWeights } from './timeWeights.js';
 
@@ -105,12 +106,13 @@ export async function headsObjective(
   }));
   const [targets, pairs] = [targetsOf(loss), pairsOf(plans, config)];
   const curriculum = curriculumOf(config.loss);
-  const lambda = await timeWeights(config.loss, diffusion(config.diffusion), config.diffusion.prediction);
+  const schedule = diffusion(config.diffusion);
+  const lambda = await timeWeights(config.loss, schedule);
   return {
     ...{ plans, weights: heads, targets, pairs },
     inputs: headsInputs(spec, plans, targets, pairs?.pairs),
     times: timesRule(config.loss),
-    timeWeights: distanceWeights(loss, lambda),
+    timeWeights: { ...distanceWeights(loss, lambda), ...mixtureTables(schedule) },
     feedsAt: (step) => ({
       importance: Float32Array.from(importanceAt(curriculum, loss.exitWeights, step, config.train.steps)),
     }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
-import { epsilonPer, lambdas, type LambdaRule, type PredictionKind } from '../../src/training/lambda.js';
+import { epsilonPer, type PredictionKind } from '../../src/diffusion/prediction.js';
+import { lambdas, type LambdaRule } from '../../src/training/lambda.js';
 
 const { alphasCumprod } = diffusion(ddpmBetas);
 const snr = Array.from(alphasCumprod, (a) => a / (1 - a));

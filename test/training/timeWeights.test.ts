@@ -18,7 +18,7 @@ const lossOf = (loss: object) =>
     train: { steps: 1 },
     loss,
   }).loss;
-const weights = (loss: object) => timeWeights(lossOf(loss), process, 'epsilon');
+const weights = (loss: object) => timeWeights(lossOf(loss), process);
 
 /** An error table of full depth alone, whose error in bin b is b + 1; the last bins may be empty. */
 async function errorTable(measured: number, steps = 100): Promise<string> {
