@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import { planEvaluation, type EvaluationPlan } from '../../src/bundle/evaluationPlan.js';
+import type { OpenedBundle } from '../../src/bundle/openBundle.js';
+import { parseSetting } from '../../src/config/layers.js';
+import { loadConfig } from '../../src/config/load.js';
+import { respace } from '../../src/diffusion/respace.js';
+import { exitMacs, type StoredModel } from '../../src/exits/model.js';
+import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { measuredExits } from '../../src/schedules/profile.js';
+import { depthOf, type Schedule } from '../../src/schedules/schedule.js';
+import { livelyWeights, spec } from '../training/tiny.js';
+
+const timesteps = respace(100, '10');
+/** The first half of the steps leaves after block 1 of 3. */
+const exits = timesteps.map((_, i) => (i < 5 ? 1 : 3));
+
+function openedWith(plans: readonly HeadPlan[]): OpenedBundle {
+  const backbone = livelyWeights();
+  const model: StoredModel = { spec, backbone, plans, heads: initialHeads(spec, plans, backbone, 1) };
+  const available = measuredExits(model);
+  const depthUsed = depthOf(available, exits);
+  const schedule: Schedule = {
+    ...{ format: 'exithead-schedule', version: 1, backbone: 'b', heads: 'h', steps: 100 },
+    ...{ available, timesteps, exits, weights: timesteps.map(() => 1) },
+    asked: { speedup: 1, monotone: false, rule: 'optimal' },
+    predicted: { depthUsed, speedup: 1 / depthUsed, excess: 0, excessStandardError: 0 },
+  };
+  return {
+    bundle: {
+      backbone: { spec, source: 'models/tiny', fingerprint: 'b', frozenPrecision: 'fp32' },
+      diffusion: {
+        ...{ prediction: 'epsilon', betas: 'linear', betaStart: 1e-4, betaEnd: 0.2, steps: 100 },
+        ...{ timeAxis: 'discrete', guidance: 1, clip: true },
+      },
+      ...{ plans, heads: {}, schedule },
+    },
+    model,
+  };
+}
+
+const trained = openedWith([
+  { kind: 'linear', exit: 1 },
+  { kind: 'linear', exit: 2 },
+]);
+
+async function planned(opened: OpenedBundle, ...settings: string[]): Promise<EvaluationPlan> {
+  const set = settings.map((text) => parseSetting(text));
+  const { config } = await loadConfig(undefined, { kind: 'evaluate', set });
+  return planEvaluation(opened, opened.model, [], config);
+}
+const named = ({ ways }: EvaluationPlan): string[] => ways.map(({ name }) => name);
+
+describe('the plan of an evaluation', () => {
+  it('compares at the depth that the schedule uses, each way once', async () => {
+    const plan = await planned(trained, 'evaluate.depths=[0.5, 0.3]', 'evaluate.candidates=1');
+    const [full, scheduled] = plan.ways;
+    const [one, , whole] = [1, 2, 3].map((exit) => exitMacs(trained.model, exit));
+    const used = (5 * (one ?? NaN) + 5 * (whole ?? NaN)) / (10 * (whole ?? NaN));
+    expect(full.macs).toBe(10 * (whole ?? NaN));
+    expect(scheduled?.depthUsed).toBeCloseTo(used, 12);
+    const steps = [used, 0.5, 0.3].map((depth) => `${Math.round(10 * depth)} steps`);
+    expect(named(plan).slice(0, 2 + steps.length)).toEqual(['full depth', 'scheduled', ...steps]);
+    // The deepest head lies within the depth, and none above it.
+    const fixed = plan.ways.filter(({ kind }) => kind === 'fixed-exit');
+    expect(fixed.map(({ name }) => name)).toEqual(['exit 2']);
+    expect(fixed[0]?.depthUsed).toBeLessThan(used);
+    const cached = plan.ways.filter(({ kind }) => kind === 'caching');
+    expect(cached.length).toBe(1);
+    expect(Math.abs((cached[0]?.depthUsed ?? NaN) - used)).toBeLessThan(0.1);
+    expect(cached[0]?.model.plans.every(({ kind }) => kind === 'remembered')).toBe(true);
+  });
+
+  it('compares with what is asked for alone', async () => {
+    const plan = await planned(trained, 'evaluate.against=[]');
+    expect(named(plan)).toEqual(['full depth', 'scheduled']);
+    const kinds = (await planned(trained, 'evaluate.against=[caching]')).ways.map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(['full-depth', 'scheduled', 'caching']));
+  });
+
+  it('lets no head stand alone that remembers', async () => {
+    const plan = await planned(openedWith([{ kind: 'remembered', exit: 1 }]));
+    expect(plan.ways.some(({ kind }) => kind === 'fixed-exit')).toBe(false);
+  });
+
+  it('stretches the schedule over the steps that are asked for, and counts both passes of guidance', async () => {
+    const plan = await planned(trained, 'sample.steps=4', 'sample.guidance=2', 'evaluate.against=[]');
+    const [full, scheduled] = plan.ways;
+    expect(scheduled?.timesteps).toEqual(respace(100, '4'));
+    expect(scheduled?.exits).toEqual([1, 1, 3, 3]);
+    expect(full.macs).toBe(2 * 4 * exitMacs(trained.model, 3));
+  });
+});
