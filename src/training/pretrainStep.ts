@@ -25,8 +25,11 @@ export function trainingInputs(spec: BackboneSpec): Readonly<Record<string, Inpu
 /**
  * State: training/state.ts of the parameters that move. Frozen: the others (positions). Results: `loss`, and `norm`
  * of the gradients before clipping.
+ * @throws Error if the spec has a learned variance: no config asks for one
  */
 export function pretrainStep(spec: BackboneSpec, options: UpdateOptions): Step {
+  if (spec.outChannels !== spec.channels)
+    throw new Error('pretraining makes no backbone with a learned variance');
   return (state, batch, frozen) => {
     const { noise, lambda, lr } = batch;
     if (!noise || !lambda || !lr) throw new Error('a training step needs noise, lambda and lr');

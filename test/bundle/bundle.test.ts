@@ -183,6 +183,11 @@ describe('a bundle', () => {
       /knows 1000 diffusion steps, but diffusion\.steps is 10/,
     ],
     [
+      'another prediction than the backbone',
+      (json) => ({ ...json, diffusion: { ...contents.diffusion, prediction: 'v' } }),
+      /the backbone predicts epsilon, but diffusion\.prediction is v/,
+    ],
+    [
       'an exit beyond the backbone',
       (json) => ({ ...json, heads: [{ exit: 99, kind: 'linear', macs: 1 }] }),
       /planned at exit 99/,
