@@ -18,6 +18,14 @@ export function trainable(spec: BackboneSpec): readonly string[] {
   return spec.family === 'dit' ? names.filter((name) => name !== 'pos_embed') : names;
 }
 
+/** Names of the parameters that fine-tuning moves: what training does, but for the embedders of time, as in ASE. */
+export function fineTunable(spec: BackboneSpec): readonly string[] {
+  return trainable(spec).filter((name) => !timeEmbedder.test(name));
+}
+
+/** Of a DiT or its blocks, a U-ViT, a PixArt. */
+const timeEmbedder = /(^|\.)(t_embedder|time_embed|timestep_embedder)\./;
+
 /** One parameter of the official initialisation. */
 export function initial(
   spec: BackboneSpec,

@@ -10,8 +10,12 @@ import { tf } from '../engine/tf.js';
  * @returns a scalar
  */
 export function weightedError(prediction: tf.Tensor, target: tf.Tensor, lambda: tf.Tensor): tf.Scalar {
-  const perSample = tf.mean(tf.square(tf.sub(prediction, target)), [1, 2, 3]);
-  return tf.mean(tf.mul(lambda, perSample));
+  return tf.mean(tf.mul(lambda, errorOf(prediction, target)));
+}
+
+/** Mean over elements of (prediction - target)^2 for every sample, [B]. @param prediction [B, C, H, W], as target */
+export function errorOf(prediction: tf.Tensor, target: tf.Tensor): tf.Tensor1D {
+  return tf.mean(tf.square(tf.sub(prediction, target)), [1, 2, 3]);
 }
 
 /** The channels that predict epsilon, without those of a learned variance. @param channels how many those are */

@@ -1,0 +1,192 @@
+import { describe, expect, it } from '@jest/globals';
+import { dit } from '../../src/backbones/dit.js';
+import { fineTunable } from '../../src/backbones/init.js';
+import type { BackboneSpec } from '../../src/backbones/backbone.js';
+import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
+import { addNoise } from '../../src/diffusion/forward.js';
+import type { Feeds } from '../../src/engine/engine.js';
+import type { HostTensors } from '../../src/engine/tensors.js';
+import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { queryOf } from '../../src/exits/model.js';
+import { gatheredGroups, stratifiedGroups, type ExitGroup } from '../../src/training/exitGroups.js';
+import { earlyExits, exitsByTime } from '../../src/training/exitsByTime.js';
+import { exitsInputs, exitsStep, predictionsByGroup } from '../../src/training/exitsStep.js';
+import { part } from '../../src/training/state.js';
+import { spreadTimes } from '../../src/training/times.js';
+import { boundInputs, boundTables } from '../../src/training/variance.js';
+import { fixtureFloats, fixtureTensors, pick } from '../fixtures.js';
+import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import {
+  eager,
+  expectSame,
+  feedsFor,
+  livelyWeights,
+  onnx,
+  runSteps,
+  spec,
+  steady,
+  type Training,
+} from './tiny.js';
+
+const official = diffusion(ddpmBetas);
+const counts = [6, 6, 5, 5, 4, 4, 3, 3, 2, 2];
+const officialExits = exitsByTime({ kind: 'counts', counts }, tinySpec, official.steps);
+const plain = (frozen: object, trained: object): never => ({ ...frozen, ...trained }) as never;
+const sharedAt = (of: BackboneSpec, exits: Float32Array): readonly HeadPlan[] =>
+  checkedPlans(
+    of,
+    earlyExits(exits, of.depth).map((exit) => headPlan('shared', exit)),
+  );
+
+describe('a batch of mixed times', () => {
+  const mixed = fixtureTensors('ase/mixed_batch.safetensors');
+  const times = Float32Array.from(pick(mixed, 't').data);
+  const order = Array.from(times.keys()).toSorted(
+    (a, b) => (officialExits[times[b]!] ?? 0) - (officialExits[times[a]!] ?? 0),
+  );
+
+  it('leaves where the official code leaves', () => {
+    expect([...times].map((t) => officialExits[t])).toEqual([...pick(mixed, 'exit').data]);
+  });
+
+  /** The samples of every exit, no more: here the times are known. */
+  const own = order.map((i) => officialExits[times[i]!]);
+  const exact: readonly ExitGroup[] = [2, 3, 4, 6].map((exit) => ({
+    exit,
+    from: own.indexOf(exit),
+    to: own.lastIndexOf(exit) + 1,
+  }));
+  const sorted = (name: string): number[] => {
+    const { data } = pick(mixed, name);
+    const size = data.length / times.length;
+    return order.flatMap((i) => [...data.slice(i * size, (i + 1) * size)]);
+  };
+
+  it.each<[string, readonly ExitGroup[]]>([
+    ['when all blocks run for all', gatheredGroups(officialExits, times.length)],
+    ['when blocks are skipped', exact],
+  ])('predicts what the official code predicts %s', async (_, groups) => {
+    const plans = sharedAt(tinySpec, officialExits);
+    const step = await onnx.compile(
+      (_state, inputs, weights) => {
+        const backbone = dit.bind(tinySpec, weights);
+        const each = predictionsByGroup(backbone, { plans, weights }, queryOf(inputs, tinySpec), groups);
+        return {
+          state: {},
+          out: Object.fromEntries(each.map(({ exit, prediction }) => [`${exit}`, prediction])),
+        };
+      },
+      { state: {}, batch: exitsInputs(tinySpec, times.length), frozen: tinyWeights },
+    );
+    const nothing = { noise: sorted('x'), exit: own, lambda: own, lr: 0 };
+    const bound = Object.fromEntries(Object.keys(boundInputs).map((name) => [name, sorted('t')]));
+    const fed = { x: sorted('x'), t: sorted('t'), ...nothing, ...bound };
+    const out = await step({ ...floats(fed), y: Int32Array.from(sorted('y')) });
+    await step.dispose();
+    const expected = sorted('out');
+    const size = expected.length / times.length;
+    const found = own.flatMap((exit, place) => {
+      const { from = NaN } = groups.find((group) => group.exit === exit) ?? {};
+      return [...(out[`${exit}`]?.data.slice((place - from) * size, (place - from + 1) * size) ?? [])];
+    });
+    expect(found).toBeAllClose(expected, 1e-4);
+  });
+});
+
+function floats(record: Readonly<Record<string, number | readonly (number | undefined)[]>>): Feeds {
+  return Object.fromEntries(
+    Object.entries(record).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? value : Float32Array.from(value, (one) => one ?? NaN),
+    ]),
+  );
+}
+
+describe('the loss of a backbone that is trained at its exits', () => {
+  const file = 'ase/training_losses.safetensors';
+  const recorded = (name: string): Float32Array => fixtureFloats(file, name);
+  const t = Float32Array.from(pick(fixtureTensors(file), 't').data);
+  const full = new Float32Array(official.steps).fill(tinySpec.depth);
+
+  it.each([...t.keys()])('is that of the official code for sample %d of a full model', async (sample) => {
+    const groups = gatheredGroups(full, t.length);
+    const moves = ['final_layer.linear.bias'];
+    const training: Training = {
+      of: tinySpec,
+      step: exitsStep(tinySpec, [], groups, plain, steady),
+      weights: Object.fromEntries(Object.entries(tinyWeights).filter(([name]) => moves.includes(name))),
+      frozen: Object.fromEntries(Object.entries(tinyWeights).filter(([name]) => !moves.includes(name))),
+      inputs: exitsInputs(tinySpec, t.length),
+    };
+    const bound = Object.entries(boundTables(official));
+    const feeds: Feeds = {
+      ...{ x: addNoise(official, recorded('x0'), recorded('noise'), t), noise: recorded('noise'), t },
+      y: Int32Array.from(pick(fixtureTensors(file), 'y').data),
+      ...Object.fromEntries(bound.map(([name, table]) => [name, t.map((at) => table[at] ?? NaN)])),
+      exit: t.map(() => tinySpec.depth),
+      lambda: t.map((_, i) => (i === sample ? t.length : 0)),
+      lr: 0,
+    };
+    const { results } = await runSteps(onnx, training, [feeds]);
+    const expected = recorded('loss')[sample] ?? NaN;
+    expect((results[0]?.['loss'] ?? NaN) / expected).toBeCloseTo(1, 4);
+  });
+});
+
+/** Three blocks and four exits' worth of times; the same samples, deepest first. */
+const exits = exitsByTime({ kind: 'counts', counts: [3, 3, 2, 1, 1] }, spec, spec.timeSteps);
+const batch = 11;
+
+function feedsAt(of: BackboneSpec, shift: number, own: Float32Array): Feeds {
+  const t = spreadTimes(shift, batch, of.timeSteps).toSorted((a, b) => (own[b] ?? 0) - (own[a] ?? 0));
+  return { ...feedsFor(of, batch, Math.round(100 * shift)), t, exit: t.map((at) => own[at] ?? NaN) };
+}
+
+function trainingOf(
+  groups: readonly ExitGroup[],
+  kind: HeadPlan['kind'] = 'shared',
+  all = livelyWeights(),
+  of = spec,
+  own = exits,
+): Training {
+  const moves = new Set(fineTunable(of));
+  const chosen = (keep: (name: string) => boolean): HostTensors =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => keep(name)));
+  const plans = checkedPlans(
+    of,
+    earlyExits(own, of.depth).map((exit) => headPlan(kind, exit, { bottleneck: 4, rank: 2 })),
+  );
+  return {
+    of,
+    step: exitsStep(of, plans, groups, plain, steady),
+    weights: { ...chosen((name) => moves.has(name)), ...initialHeads(of, plans, all, 1) },
+    frozen: chosen((name) => !moves.has(name)),
+    inputs: exitsInputs(of, batch),
+  };
+}
+
+describe('a step that skips the blocks after a sample’s exit', () => {
+  const feeds = [0.03, 0.51, 0.77, 0.999].map((shift) => feedsAt(spec, shift, exits));
+
+  it.each<HeadPlan['kind']>(['shared', 'adapter'])(
+    'has the loss, the gradients and the weights after it of one that runs all blocks, with %s heads',
+    async (kind) => {
+      const gathered = await runSteps(onnx, trainingOf(gatheredGroups(exits, batch), kind), feeds);
+      const skipped = await runSteps(onnx, trainingOf(stratifiedGroups(exits, batch), kind), feeds);
+      expectSame(skipped, gathered, 1e-6);
+    },
+  );
+
+  it('computes compiled what it does eagerly', async () => {
+    const training = trainingOf(stratifiedGroups(exits, batch));
+    expectSame(await runSteps(onnx, training, feeds), await runSteps(eager, training, feeds), 1e-6);
+  });
+
+  it('leaves the embedder of time and the positions as they are, and moves all else', async () => {
+    const { state } = await runSteps(onnx, trainingOf(stratifiedGroups(exits, batch)), feeds);
+    const before = livelyWeights();
+    const moved = Object.entries(part(state, 'w'));
+    expect(moved.map(([name]) => name).filter((name) => /t_embedder|pos_embed/.test(name))).toEqual([]);
+    for (const [name, { data }] of moved) expect(data).not.toEqual(before[name]?.data);
+  });
+});
