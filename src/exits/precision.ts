@@ -20,6 +20,11 @@ const heavy =
   /(^|\.)(attn\.(qkv|[qkv]|proj)|mlp\.fc[12]|skip_linear|attn[12]\.to_([qkv]|out\.0)|ff\.net\.(0\.proj|2))\.weight$/;
 const levels = 127;
 
+/** Whether a weight, [out, in], is that of such a layer. */
+export function isHeavy(name: string, { shape }: { readonly shape: readonly number[] }): boolean {
+  return heavy.test(name) && shape.length === 2;
+}
+
 /**
  * A weight in 8 bits; every output channel has the scale that its largest number needs.
  * @param weight [out, in]
@@ -52,8 +57,8 @@ export async function weightsIn(weights: Weights, precision: FrozenPrecision): P
     case 'int8': {
       const rounded: (readonly [string, FrozenWeight])[] = [];
       for (const [name, weight] of Object.entries(weights)) {
-        const isHeavy = heavy.test(name) && weight.shape.length === 2;
-        if (isHeavy) rounded.push([name, quantise(isStored(weight) ? await readTensor(weight) : weight)]);
+        if (isHeavy(name, weight))
+          rounded.push([name, quantise(isStored(weight) ? await readTensor(weight) : weight)]);
         else rounded.push([name, weight]);
       }
       return Object.fromEntries(rounded);
