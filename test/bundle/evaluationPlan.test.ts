@@ -60,10 +60,10 @@ describe('the plan of an evaluation', () => {
     expect(scheduled?.depthUsed).toBeCloseTo(used, 12);
     const steps = [used, 0.5, 0.3].map((depth) => `${Math.round(10 * depth)} steps`);
     expect(named(plan).slice(0, 2 + steps.length)).toEqual(['full depth', 'scheduled', ...steps]);
-    // The deepest head lies within the depth, and none above it.
+    // Half of exit 1 and half of exit 3 costs what exit 2 does, which thus lies within; no head is deeper.
     const fixed = plan.ways.filter(({ kind }) => kind === 'fixed-exit');
     expect(fixed.map(({ name }) => name)).toEqual(['exit 2']);
-    expect(fixed[0]?.depthUsed).toBeLessThan(used);
+    expect(fixed[0]?.depthUsed).toBeCloseTo(used, 12);
     const cached = plan.ways.filter(({ kind }) => kind === 'caching');
     expect(cached.length).toBe(1);
     expect(Math.abs((cached[0]?.depthUsed ?? NaN) - used)).toBeLessThan(0.1);
