@@ -7,6 +7,7 @@ import { evaluationFormat } from '../evaluate/results.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
+import { sensitivityFormat } from '../schedules/sensitivity.js';
 import { timeWeightsFormat } from '../training/timeTable.js';
 import { bundleFormat } from './description.js';
 
@@ -21,14 +22,15 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries([
     schemaOf(errorTableFormat),
     schemaOf(scheduleFormat),
+    schemaOf(sensitivityFormat),
     schemaOf(bundleFormat),
     schemaOf(timeWeightsFormat),
     schemaOf(captionsFormat),
     schemaOf(latentsFormat),
     schemaOf(featuresFormat),
+    schemaOf(evaluationFormat),
   ]);
 }
-    schemaOf(evaluationFormat),
 
 function schemaOf<T>({ name, version, schema }: JsonFormat<T>): [string, JsonSchema] {
   return [`${name}-${version}`, { title: name, ...z.toJSONSchema(schema) }];

@@ -155,12 +155,21 @@ export const profile = declare({
   examples: [
     ['exithead profile runs/001-mnist-heads', 'measure all exits of a run'],
     ['exithead profile runs/001-mnist-heads --samples 10000', 'on more images: smaller standard errors'],
+    [
+      'exithead profile runs/001-mnist-heads --sensitivity',
+      'how far a mistake at each step moves the final sample',
+    ],
   ],
   positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
   common: ['set', 'engine', 'seed', 'dry-run'],
   configKind: 'train',
   shortcuts: { samples: { key: 'profile.samples', alias: 'n' }, bins: { key: 'profile.bins' } },
-  options: {},
+  options: {
+    sensitivity: {
+      type: 'boolean',
+      meaning: 'measure how far a mistake at each step of the solver moves the sample, not the error table',
+    },
+  },
 });
 
 export const schedule = declare({
@@ -220,15 +229,6 @@ export const sample = declare({
   },
 });
 
-export const report = declare({
-  examples: [['exithead report runs/001-mnist-heads', 'write report.html into the run']],
-  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
-  common: ['out'],
-  options: {},
-});
-
-export const engine = declare({
-  examples: [
 export const evaluate = declare({
   examples: [
     [
@@ -278,6 +278,15 @@ export const evaluate = declare({
   },
 });
 
+export const report = declare({
+  examples: [['exithead report runs/001-mnist-heads', 'write report.html into the run']],
+  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
+  common: ['out'],
+  options: {},
+});
+
+export const engine = declare({
+  examples: [
     ['exithead engine list', 'what computes on this machine, and which one `auto` takes'],
     ['exithead engine install native --dry-run', 'what would be downloaded, how much, where to'],
     ['exithead engine install cuda', 'TensorFlow for an NVIDIA GPU'],

@@ -9,12 +9,18 @@ import { binName } from '../schedules/timeBins.js';
 import { writeErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { measuredExits, profile } from '../schedules/profile.js';
 import { openTrained } from '../training/openTrained.js';
-import { targetOf, type Call, type Result } from './verb.js';
+import { profileSensitivity } from './profileSensitivity.js';
+import type { profile as declared } from './declarations.js';
+import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 import { workOf } from './work.js';
 import type { Terminal } from './terminal.js';
 
-export default async function run(call: Call, terminal: Terminal): Promise<Result> {
+export default async function run(
+  call: Call<OptionsOf<typeof declared>>,
+  terminal: Terminal,
+): Promise<Result> {
   const trained = await openTrained(targetOf(call), call.set);
+  if (call.options.sensitivity) return profileSensitivity(trained, call, terminal);
   const { run, config, backbone, heads, model } = trained;
   const { samples, batch, bins } = config.profile;
   const dataset = await openData(config.data, 'test', backbone.spec);

@@ -1,10 +1,12 @@
 // exithead schedule: solves for the exits that lose least at a speed-up.
-import { errorTableOf, schedulePath } from '../bundle/export.js';
+import { errorTableOf, schedulePath, sensitivityPath } from '../bundle/export.js';
 import { respace } from '../diffusion/respace.js';
-import { UserError } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
+import { isFile } from '../files/disk.js';
 import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
 import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
-import { openTrained } from '../training/openTrained.js';
+import { readSensitivity, requireMeasuredOn, sensitivityAt } from '../schedules/sensitivity.js';
+import { openTrained, type Trained } from '../training/openTrained.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type Result } from './verb.js';
 
@@ -15,7 +17,9 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   if (!table)
     throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
   const { speedup, steps, monotone } = config.schedule;
-  const options = { table, timesteps: respace(config.diffusion.steps, String(steps)), monotone };
+  const timesteps = respace(config.diffusion.steps, String(steps));
+  const weights = await weightsAt(trained, timesteps);
+  const options = { table, timesteps, monotone, ...(weights && { weights }) };
   const schedule = solveSchedule(options, speedup);
   show(schedule, uniformSchedule(options, speedup), terminal);
   if (call.dryRun) terminal.line('Nothing was written.');
@@ -25,6 +29,29 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
     terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
   }
   return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
+}
+
+/** What schedule.weights says; undefined where all count alike. */
+async function weightsAt(
+  { run, config, backbone }: Trained,
+  timesteps: readonly number[],
+): Promise<readonly number[] | undefined> {
+  switch (config.schedule.weights) {
+    case 'uniform':
+      return undefined;
+    case 'sensitivity': {
+      const path = sensitivityPath(run);
+      if (!(await isFile(path)))
+        throw new UserError(
+          `${run.path} has no sensitivity.json. Run \`exithead profile ${run.path} --sensitivity\` first.`,
+        );
+      const sensitivity = await readSensitivity(path);
+      requireMeasuredOn(sensitivity, path, { backbone: backbone.fingerprint, steps: config.diffusion.steps });
+      return sensitivityAt(sensitivity, timesteps);
+    }
+    default:
+      return unreachable(config.schedule.weights);
+  }
 }
 
 function show(schedule: Schedule, baseline: Schedule, terminal: Terminal): void {

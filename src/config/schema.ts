@@ -216,6 +216,16 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   ...lambdaFiles,
   {
     keys: [
+      ['loss', 'sensitivity'],
+      ['loss', 'distillation'],
+    ],
+    broken: ({ loss: { sensitivity, distillation } }) =>
+      sensitivity !== undefined && distillation === 0
+        ? 'weighs the distance to the full backbone, but loss.distillation is 0; change one of them'
+        : undefined,
+  },
+  {
+    keys: [
       ['loss', 'denoising'],
       ['loss', 'distillation'],
     ],

@@ -288,6 +288,9 @@ export const lossSection = timeKeys
     distillation: distance.describe(
       'weight of the distance to the full backbone beside the distance to the noise; 0 saves its last blocks',
     ),
+    sensitivity: file(
+      'sensitivity.json of a run of the same backbone: the distance to the full backbone then counts as the final sample feels it, and lambda weighs the distance to the noise alone',
+    ).optional(),
     exitWeights: z
       .union([z.enum(exitWeightings), z.array(z.number().min(0).max(1e6)).min(1).max(1000)])
       .default('uniform')
@@ -368,6 +371,14 @@ export const profileSection = z
     bins: count(1000)
       .default(20)
       .describe('stretches of native t, equally long; the table gives their log-SNR'),
+    trajectories: z
+      .int()
+      .min(2)
+      .max(1_000_000)
+      .default(64)
+      .describe(
+        'with --sensitivity: samples that mistakes are followed on, through all steps of the schedule',
+      ),
   })
   .prefault({})
   .describe('the error table');
@@ -382,6 +393,12 @@ export const scheduleSection = z
       .describe('multiply-adds of full depth over those to spend'),
     steps: count(100_000).default(50).describe('steps of the solver that the schedule is made for'),
     monotone: z.boolean().default(false).describe('whether depth may never fall towards data'),
+    weights: z
+      .enum(['uniform', 'sensitivity'])
+      .default('uniform')
+      .describe(
+        "how much an error at each step counts: alike, or as the final sample feels it, by the run's sensitivity.json",
+      ),
   })
   .prefault({})
   .describe('which exit runs when');

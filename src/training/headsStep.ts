@@ -54,14 +54,19 @@ export function headsInputs(
   };
 }
 
-/** Weights of both distances. @param lambda of each sample, or of each time */
+/**
+ * Weights of both distances.
+ * @param lambda of each sample, or of each time
+ * @param lambdaFull the same for the distance to the whole backbone
+ */
 export function distanceWeights(
   loss: Omit<HeadsLoss, 'exitWeights'>,
   lambda: Float32Array,
+  lambdaFull = lambda,
 ): Readonly<Record<string, Float32Array>> {
   return {
     lambda: lambda.map((weight) => loss.denoising * weight),
-    ...(targetsOf(loss).full && { lambdaFull: lambda.map((weight) => loss.distillation * weight) }),
+    ...(targetsOf(loss).full && { lambdaFull: lambdaFull.map((weight) => loss.distillation * weight) }),
   };
 }
 

@@ -82,8 +82,8 @@ function epsilonWeights(
   }
 }
 
-/** On the straight line between the two points around it. */
-function weightAt({ points }: TimeTable, at: number): number {
+/** On the straight line between the two points around it, and level beyond the first and the last. */
+export function weightAt({ points }: TimeTable, at: number): number {
   const after = points.findIndex((point) => point.at > at);
   const [low, high] = [points[after < 0 ? points.length - 1 : after - 1], points[after]];
   if (!low || !high) return (low ?? high)?.weight ?? NaN;

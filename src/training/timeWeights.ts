@@ -3,6 +3,7 @@ import type { PretrainConfig } from '../config/schema.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { unreachable, UserError } from '../errors.js';
 import { readErrorTable } from '../schedules/errorTable.js';
+import { readSensitivity, requireMeasuredOn, sensitivityPoints } from '../schedules/sensitivity.js';
 import { binName, binOf } from '../schedules/timeBins.js';
 import { lambdas, type LambdaRule } from './lambda.js';
 import { readTimeTable } from './timeTable.js';
@@ -17,6 +18,23 @@ type TimeLoss = PretrainConfig['loss'];
  */
 export async function timeWeights(loss: TimeLoss, diffusion: Diffusion): Promise<Float32Array> {
   return lambdas(await ruleOf(loss, diffusion), diffusion.alphasCumprod, diffusion.prediction);
+}
+
+/**
+ * How much an error at every native t moves the final sample, [T], for the squared error of what is predicted: on
+ * straight lines between the steps that were measured, and scaled to a mean of 1 for that of epsilon.
+ * @throws UserError if the file cannot be read, or is of another backbone or diffusion
+ */
+export async function sensitivityWeights(
+  path: string,
+  { steps, alphasCumprod, prediction }: Diffusion,
+  backbone: string,
+): Promise<Float32Array> {
+  const sensitivity = await readSensitivity(path);
+  requireMeasuredOn(sensitivity, path, { backbone, steps });
+  const rule: LambdaRule = { kind: 'table', table: { axis: 't', points: sensitivityPoints(sensitivity) } };
+  const mean = lambdas(rule, alphasCumprod).reduce((sum, weight) => sum + weight, 0) / steps;
+  return lambdas(rule, alphasCumprod, prediction).map((weight) => weight / mean);
 }
 
 /** How times are drawn. */

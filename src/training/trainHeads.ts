@@ -29,7 +29,7 @@ import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
 import { mixtureTables } from './target.js';
 import type { Pairs } from './pairs.js';
-import { timesRule, timeWeights } from './timeWeights.js';
+import { sensitivityWeights, timesRule, timeWeights } from './timeWeights.js';
 
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
 export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
@@ -90,7 +90,7 @@ async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
  */
 export async function headsObjective(
   config: TrainConfig,
-  { spec, weights }: Pick<OpenedBackbone, 'spec' | 'weights'>,
+  { spec, weights, fingerprint }: Pick<OpenedBackbone, 'spec' | 'weights' | 'fingerprint'>,
 ): Promise<
   Pick<FitOptions, 'weights' | 'inputs' | 'times' | 'timeWeights' | 'feedsAt' | 'pairs'> & {
     readonly plans: readonly HeadPlan[];
@@ -108,11 +108,14 @@ export async function headsObjective(
   const curriculum = curriculumOf(config.loss);
   const schedule = diffusion(config.diffusion);
   const lambda = await timeWeights(config.loss, schedule);
+  const { sensitivity } = config.loss;
+  const felt =
+    sensitivity === undefined ? lambda : await sensitivityWeights(sensitivity, schedule, fingerprint);
   return {
     ...{ plans, weights: heads, targets, pairs },
     inputs: headsInputs(spec, plans, targets, pairs?.pairs),
     times: timesRule(config.loss),
-    timeWeights: { ...distanceWeights(loss, lambda), ...mixtureTables(schedule) },
+    timeWeights: { ...distanceWeights(loss, lambda, felt), ...mixtureTables(schedule) },
     feedsAt: (step) => ({
       importance: Float32Array.from(importanceAt(curriculum, loss.exitWeights, step, config.train.steps)),
     }),

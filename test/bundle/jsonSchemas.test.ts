@@ -11,13 +11,14 @@ describe('the JSON schemas', () => {
     expect(Object.keys(jsonSchemas())).toEqual([
       'exithead-error-table-1',
       'exithead-schedule-1',
+      'exithead-sensitivity-1',
       'exithead-bundle-1',
       'exithead-time-weights-1',
       'exithead-captions-1',
       'exithead-latents-1',
       'exithead-features-1',
-    ]);
       'exithead-evaluation-1',
+    ]);
   });
   it.each(Object.entries(jsonSchemas()))(
     'of %s fix format and version and are plain JSON',

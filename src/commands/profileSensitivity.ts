@@ -1,0 +1,104 @@
+// exithead profile --sensitivity: measures how far a mistake at each step of a solver moves the final sample.
+import { requireGuidable } from '../backbones/guidance.js';
+import { sensitivityPath } from '../bundle/export.js';
+import { openPrompts } from '../data/openPrompts.js';
+import { diffusion } from '../diffusion/betas.js';
+import { respace } from '../diffusion/respace.js';
+import { engineLine } from '../engine/engine.js';
+import { openDenoiser } from '../exits/denoiser.js';
+import { remembers } from '../exits/heads.js';
+import { modelIn } from '../exits/precision.js';
+import type { DenoiseLabelled } from '../samplers/generate.js';
+import { solverOf } from '../samplers/solvers.js';
+import { measureSensitivity, sensitivityPasses } from '../schedules/measureSensitivity.js';
+import { writeSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
+import { measuredExits } from '../schedules/profile.js';
+import type { Trained } from '../training/openTrained.js';
+import type { Terminal } from './terminal.js';
+import type { Call, Result } from './verb.js';
+import { workOf } from './work.js';
+
+/** Of the noise added to predictions: far above rounding, far below what an untrained exit is off by. */
+const deviation = 0.03;
+
+export async function profileSensitivity(
+  { run, config, backbone, heads, model }: Trained,
+  call: Pick<Call, 'dryRun' | 'signal'>,
+  terminal: Terminal,
+): Promise<Result> {
+  const { spec } = backbone;
+  const { guidance, clip, solver, eta } = config.sample;
+  const { trajectories: samples, batch } = config.profile;
+  requireGuidable(spec, guidance);
+  const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
+  // Of an exit that remembers, the mistake depends on what came before; the one in the middle speaks for the others.
+  const mistaken = model.plans.filter(({ kind }) => !remembers(kind));
+  const exit = mistaken[Math.floor(mistaken.length / 2)]?.exit;
+  if (call.dryRun) {
+    const passes = samples * sensitivityPasses(timesteps.length, exit === undefined ? 1 : 2);
+    const macs = passes * (measuredExits(model).at(-1)?.macs ?? NaN) * (guidance === 1 ? 1 : 2);
+    terminal.line(
+      `${samples} trajectories of ${timesteps.length} steps of ${solver}, a mistake at each step`,
+    );
+    terminal.line(`${passes} passes, ${(macs / 1e12).toPrecision(3)} T multiply-adds; nothing was written`);
+    return { dryRun: true, samples, passes, macs };
+  }
+  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
+  const { engine, signal, progress } = await workOf(config, call, terminal, 'sensitivity');
+  terminal.line(engineLine(engine));
+  const exits = [...(exit === undefined ? [] : [exit]), spec.depth];
+  const denoiser = await openDenoiser(
+    engine,
+    await modelIn(model, config.engine.frozenPrecision),
+    exits,
+    guidance !== 1,
+    prompts,
+  );
+  try {
+    const measured = await measureSensitivity({
+      ...{ timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
+      solver: solverOf({ solver, eta }),
+      diffusion: diffusion(config.diffusion),
+      length: spec.channels * spec.imageSize ** 2,
+      classes: prompts.count,
+      begin() {
+        const trajectory = denoiser.begin();
+        const at =
+          (k: number): DenoiseLabelled =>
+          (x, t, y) =>
+            trajectory.predict(k, { x, t, y, guidance });
+        return { full: at(spec.depth), exit: exit === undefined ? undefined : at(exit) };
+      },
+    });
+    const table: Sensitivity = {
+      ...{ format: 'exithead-sensitivity', version: 1 },
+      ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
+      ...{ timesteps, solver, eta, guidance, clip, samples, deviation, noise: measured.noise },
+      exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
+    };
+    const path = sensitivityPath(run);
+    await writeSensitivity(path, table);
+    show(table, terminal);
+    terminal.line(`sensitivities in ${path}`);
+    terminal.line(`next: exithead schedule ${run.path} --set schedule.weights=sensitivity`);
+    return { sensitivity: path, table };
+  } finally {
+    await denoiser.dispose();
+  }
+}
+
+/** At most eight steps, from noise to data. */
+function show({ timesteps, noise, exit }: Sensitivity, terminal: Terminal): void {
+  const last = timesteps.length - 1;
+  const shown = [...new Set(Array.from({ length: 8 }, (_, i) => Math.round((i * last) / 7)))];
+  terminal.line('mean square of how far the sample moves, over that of the mistake in epsilon');
+  const row = (name: string, values: readonly number[]): (string | number)[] => [
+    name,
+    ...shown.map((i) => (values[i] ?? NaN).toExponential(1)),
+  ];
+  terminal.table([
+    ['native t', ...shown.map((i) => timesteps[i] ?? NaN)],
+    row('noise', noise.value),
+    ...(exit ? [row(`exit ${exit.exit}`, exit.value)] : []),
+  ]);
+}
