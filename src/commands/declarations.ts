@@ -172,6 +172,22 @@ export const profile = declare({
   },
 });
 
+export const uncertainty = declare({
+  examples: [
+    [
+      'exithead uncertainty runs/001-mnist-heads',
+      'train heads that say how wrong each exit is, and check them',
+    ],
+    ['exithead uncertainty runs/001-mnist-heads --resume', 'go on with a training that was stopped'],
+    ['exithead uncertainty runs/001-mnist-heads --dry-run', 'say what that takes on this machine'],
+  ],
+  positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
+  common: ['set', 'engine', 'seed', 'resume', 'dry-run'],
+  configKind: 'train',
+  shortcuts: { form: { key: 'uncertainty.form' }, samples: { key: 'uncertainty.samples', alias: 'n' } },
+  options: {},
+});
+
 export const schedule = declare({
   examples: [
     ['exithead schedule runs/001-mnist-heads --speedup 1.5', 'the best exits at two thirds of the compute'],

@@ -23,6 +23,7 @@ const {
   pretrain,
   train,
   profile,
+  uncertainty,
   schedule,
   exporting,
   sample,
@@ -43,6 +44,12 @@ export const verbs: readonly VerbEntry[] = [
   entry('pretrain', 'make a backbone from nothing', pretrain, () => import('./pretrain.js')),
   entry('train', 'train exit heads on a frozen backbone', train, () => import('./train.js')),
   entry('profile', 'measure the error of every exit at every time', profile, () => import('./profile.js')),
+  entry(
+    'uncertainty',
+    'train and check heads that say how wrong an exit is',
+    uncertainty,
+    () => import('./uncertainty.js'),
+  ),
   entry(
     'schedule',
     'solve for the exits that lose least at a speed-up',

@@ -203,6 +203,7 @@ const trainSchema = z.strictObject({
   optimizer: sections.optimizerSection,
   train: sections.trainSection,
   profile: sections.profileSection,
+  uncertainty: sections.uncertaintySection,
   schedule: sections.scheduleSection,
   sample: sections.sampleSection,
   vae: sections.vaeSection,

@@ -9,6 +9,7 @@ import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import type { Baseline } from '../evaluate/ways.js';
 import type { HeadPlan } from '../exits/heads.js';
+import type { Uncertainty } from '../exits/uncertainty.js';
 import type { Curriculum } from '../training/curriculum.js';
 import type { ExitWeighting } from '../training/exitWeights.js';
 import type { LambdaRule } from '../training/lambda.js';
@@ -42,6 +43,7 @@ const timesKinds = [
   'log-normal',
 ] as const satisfies readonly TimesRule['kind'][];
 const exitWeightings = ['uniform', 'linear', 'inverse', 'macs'] as const satisfies readonly ExitWeighting[];
+const uncertaintyForms = ['log-excess', 'deediff'] as const satisfies readonly Uncertainty['form'][];
 const curricula = ['all', 'rotating', 'gradual'] as const satisfies readonly Curriculum['kind'][];
 const families = ['dit', 'uvit'] as const satisfies readonly BackboneSpec['family'][];
 const baselines = ['fewer-steps', 'fixed-exit', 'caching'] as const satisfies readonly Baseline[];
@@ -382,6 +384,27 @@ export const profileSection = z
   })
   .prefault({})
   .describe('the error table');
+
+export const uncertaintySection = z
+  .strictObject({
+    form: z
+      .enum(uncertaintyForms)
+      .default('log-excess')
+      .describe(
+        'what uncertainty heads predict: log-excess, the squared distance to full depth; deediff, the mean of tanh of its size',
+      ),
+    bottleneck: count(65536).default(16).describe('width of an uncertainty head; for log-excess alone'),
+    steps: count(100_000_000).default(600).describe('training steps, of train.batch images each'),
+    lr: z
+      .number()
+      .gt(0)
+      .max(10)
+      .default(0.003)
+      .describe('highest learning rate; the rest is that of optimizer'),
+    samples: count(100_000_000).default(4000).describe('noisy held-out images to measure the calibration on'),
+  })
+  .prefault({})
+  .describe('heads that say how wrong each exit is on a sample');
 
 export const scheduleSection = z
   .strictObject({

@@ -1,43 +1,44 @@
 // How wrong is every exit on held-out images? One pass per batch measures them all.
-import { setImmediate } from 'node:timers/promises';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
-import { examples } from '../data/batches.js';
-import type { Batch, Dataset } from '../data/dataset.js';
-import type { Diffusion } from '../diffusion/betas.js';
-import { addNoise } from '../diffusion/forward.js';
+import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
+import { noiseMore } from '../diffusion/forward.js';
 import type { Engine, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor } from '../engine/tensors.js';
-import { Interrupted } from '../errors.js';
-import { exitMacs, exitsOf, imageInput, queryInputs, queryOf, type Model } from '../exits/model.js';
+import { remembers } from '../exits/heads.js';
+import {
+  exitMacs,
+  exitsOf,
+  imageInput,
+  isRemembering,
+  keptMacs,
+  queryInputs,
+  queryOf,
+  type Model,
+} from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { runAll } from '../exits/run.js';
 import { stream } from '../random.js';
+import { lastFull } from '../training/headsStep.js';
 import { epsilonOf } from '../training/loss.js';
-import type { Progress } from '../training/progress.js';
+import { pairInputs } from '../training/pairs.js';
 import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';
+import { heldOut, type HeldOut } from './heldOut.js';
 import { accumulator } from './measure.js';
 import { timeBins } from './timeBins.js';
 
-export interface ProfileOptions {
+export interface ProfileOptions extends HeldOut {
   readonly engine: Engine;
   readonly model: Model;
   /** Fingerprints of what is measured. */
   readonly fingerprints: { readonly backbone: string; readonly heads: string };
-  /** Held-out examples; taken in file order, from the start again when they run out. */
-  readonly dataset: Dataset;
   /** What their labels stand for; unless given, classes. */
   readonly prompts?: Prompts;
-  readonly diffusion: Diffusion;
-  readonly seed: number;
-  /** Noisy images to measure on. */
-  readonly samples: number;
-  readonly batch: number;
   readonly bins: number;
-  readonly signal: AbortSignal;
-  readonly progress: Progress;
+  /** How old the memories of heads that remember are; others need none. */
+  readonly ages?: Ages | undefined;
 }
 
 /**
@@ -47,44 +48,60 @@ export interface ProfileOptions {
  * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
  */
 export async function profile(options: ProfileOptions): Promise<ErrorTable> {
-  const { engine, model, fingerprints, dataset, diffusion, samples, signal, progress } = options;
+  const { engine, model, fingerprints, diffusion, progress } = options;
   const { prompts = promptsOf(model.spec) } = options;
+  const ages = model.plans.some(({ kind }) => remembers(kind)) ? agesOf(options) : undefined;
   const measured = accumulator({
     ...fingerprints,
     bins: timeBins(diffusion, options.bins),
     exits: measuredExits(model),
+    ages,
   });
   const step = await engine.compile(profileStep(model.spec, model.plans), {
     state: {},
-    batch: profileInputs(model.spec),
+    batch: profileInputs(model.spec, model.plans),
     frozen: { ...model.backbone, ...model.heads },
   });
   try {
-    for (let from = 0; from < samples; from += options.batch) {
-      // An engine may block the event loop while it computes; here signals and drawings get their turn.
-      await setImmediate();
-      if (signal.aborted)
-        throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
-      const count = Math.min(options.batch, samples - from);
-      const { x: clean, y } = await cycled(dataset, from, count);
-      const noise = noiseOf(options.seed, from, count, clean.length / count);
-      // Neighbouring images get times far apart: 0.618... is the golden ratio's fraction, whose multiples fill [0, 1) evenly.
-      const t = Float32Array.from({ length: count }, (_, i) =>
-        Math.floor((((from + i) * 0.6180339887498949) % 1) * diffusion.steps),
-      );
-      const x = addNoise(diffusion, clean, noise, t);
+    let from = 0;
+    for await (const { x, noise, t, y } of heldOut(options)) {
       const { toNoise, toFull } = await step({
         ...{ x, t, noise, ...mixtureFeeds(diffusion, t) },
+        ...(ages && earlier(options, ages, { x, noise, t }, from)),
         ...(await prompts.feeds(y)),
       });
       addAll(measured, t, toNoise, toFull);
-      progress.update(from + count, samples, {});
+      from += t.length;
     }
   } finally {
     progress.end();
     await step.dispose();
   }
   return measured.table();
+}
+
+function agesOf({ ages }: ProfileOptions): Ages {
+  if (!ages) throw new Error('heads that remember are measured at ages');
+  return ages;
+}
+
+/** The full-depth steps before samples `from` and on, each of an age that depends on its number alone (`pairInputs`). */
+function earlier(
+  { diffusion, seed }: ProfileOptions,
+  ages: Ages,
+  { x, noise, t }: { readonly x: Float32Array; readonly noise: Float32Array; readonly t: Float32Array },
+  from: number,
+): { readonly xFull: Float32Array; readonly tFull: Float32Array } {
+  const tFull = t.map((at, i) => {
+    const random = stream(seed, 'profile ages', from + i);
+    return fullStepBefore(
+      at,
+      drawnAge(ages, (n) => random.integer(n)),
+      ages,
+      diffusion.steps,
+    );
+  });
+  return { xFull: noiseMore(diffusion, x, noise, t, tFull), tFull };
 }
 
 /** Exits with the multiply-adds that running them takes. */
@@ -94,12 +111,24 @@ export function measuredExits(model: Model): MeasuredExit[] {
     exit,
     kind: kinds.get(exit) ?? 'backbone',
     macs: exitMacs(model, exit),
+    ...refreshOf(model, exit),
   }));
 }
 
-/** Inputs of `profileStep`. */
-export function profileInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
-  return { ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) };
+function refreshOf(model: Model, exit: number): Pick<MeasuredExit, 'refreshMacs'> {
+  const refreshMacs = isRemembering(model.plans, exit) ? keptMacs(model, exit) : 0;
+  return refreshMacs > 0 ? { refreshMacs } : {};
+}
+
+/** Inputs of `profileStep`; where heads remember, those of pairs among them. */
+export function profileInputs(
+  spec: BackboneSpec,
+  plans: Model['plans'] = [],
+): Readonly<Record<string, InputSpec>> {
+  return {
+    ...{ ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) },
+    ...(plans.some(({ kind }) => remembers(kind)) && pairInputs(spec, 'noise')),
+  };
 }
 
 /**
@@ -112,8 +141,10 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
     const { noise } = batch;
     if (!noise) throw new Error('a profile needs the noise');
     const backbone = familyOf(spec).bind(spec, frozen);
+    const kept = plans.filter(({ kind }) => remembers(kind)).map(({ exit }) => exit);
+    const before = kept.length > 0 ? lastFull(backbone, batch, kept).remembered : undefined;
     const query = queryOf(batch, spec);
-    const epsilons = runAll(backbone, { plans, weights: frozen }, query).map(({ prediction }) =>
+    const epsilons = runAll(backbone, { plans, weights: frozen }, query, before).map(({ prediction }) =>
       epsilonSeen(spec, query.x, epsilonOf(prediction, spec.channels), batch),
     );
     const full = epsilons.at(-1);
@@ -145,28 +176,4 @@ function addAll(
       })),
     );
   });
-}
-
-/** Standard normal noise of samples `from` to `from + count - 1`, each with its own. @param length numbers in each */
-function noiseOf(seed: number, from: number, count: number, length: number): Float32Array {
-  const noise = new Float32Array(count * length);
-  for (let i = 0; i < count; i++)
-    noise.set(stream(seed, 'profile noise', from + i).normals(length), i * length);
-  return noise;
-}
-
-/** The next examples in file order, from the start again after the last. */
-async function cycled(dataset: Dataset, from: number, count: number): Promise<Batch> {
-  const start = from % dataset.count;
-  const here = Math.min(count, dataset.count - start);
-  const first = await examples(dataset, start, here);
-  if (here === count) return first;
-  const rest = await cycled(dataset, 0, count - here);
-  const x = new Float32Array(first.x.length + rest.x.length);
-  x.set(first.x);
-  x.set(rest.x, first.x.length);
-  const y = new Int32Array(count);
-  y.set(first.y);
-  y.set(rest.y, here);
-  return { x, y };
 }

@@ -1,0 +1,109 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { UserError } from '../../src/errors.js';
+import { tf } from '../../src/engine/tf.js';
+import {
+  errorIn,
+  initialUncertainty,
+  uncertainExits,
+  uncertaintyAt,
+  uncertaintyLoss,
+  uncertaintyShapes,
+  type Uncertainty,
+} from '../../src/exits/uncertainty.js';
+import { stream } from '../../src/random.js';
+import { uploadAll } from '../fixtures.js';
+import { spec } from '../training/tiny.js';
+
+const logExcess: Uncertainty = { form: 'log-excess', exits: [1, 2], bottleneck: 3 };
+const deediff: Uncertainty = { form: 'deediff', exits: [2] };
+const hidden = (): { hidden: tf.Tensor3D } => ({
+  hidden: tf.tensor3d(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), [
+    2,
+    spec.tokens,
+    spec.width,
+  ]),
+});
+const t = (): tf.Tensor1D => tf.tensor1d([10, 90]);
+
+beforeAll(() => tf.setBackend('cpu'));
+
+describe('an uncertainty head', () => {
+  it('says an excess of 1 before it is trained, and its bias is a logarithm', () => {
+    const weights = initialUncertainty(spec, logExcess, 0);
+    const bias = { shape: [1], data: Float32Array.of(Math.log(0.02)) };
+    const said = tf.tidy(() =>
+      [weights, { ...weights, 'uncertainty.2.up.bias': bias }].map((of) =>
+        uncertaintyAt(logExcess, 2, uploadAll(of), hidden(), t()).dataSync(),
+      ),
+    );
+    expect(said[0]).toBeAllClose([1, 1], 1e-6);
+    expect(said[1]).toBeAllClose([0.02, 0.02], 1e-7);
+  });
+
+  it('of DeeDiff is the mean over tokens of sigmoid(w h + b)', () => {
+    const weights = initialUncertainty(spec, deediff, 3);
+    const said = tf.tidy(() => uncertaintyAt(deediff, 2, uploadAll(weights), hidden(), t()).dataSync());
+    const w = weights['uncertainty.2.token.weight']?.data ?? [];
+    const h = stream(0, 'hidden').normals(2 * spec.tokens * spec.width);
+    const expected = [0, 1].map((i) => {
+      let sum = 0;
+      for (let n = 0; n < spec.tokens; n++) {
+        let z = 0;
+        for (let d = 0; d < spec.width; d++)
+          z += (w[d] ?? NaN) * (h[(i * spec.tokens + n) * spec.width + d] ?? NaN);
+        sum += 1 / (1 + Math.exp(-z)) / spec.tokens;
+      }
+      return sum;
+    });
+    expect(said).toBeAllClose(expected, 1e-6);
+  });
+
+  it('measures squares, or tanh of sizes, as means over elements', () => {
+    const [a, b] = [
+      [0, 1, 2, 3],
+      [0, 0, 0, 1],
+    ];
+    const errors = (form: Uncertainty['form']): Float32Array | Int32Array | Uint8Array =>
+      tf.tidy(() => errorIn(form, tf.tensor4d(a, [2, 1, 1, 2]), tf.tensor4d(b, [2, 1, 1, 2])).dataSync());
+    expect(errors('log-excess')).toBeAllClose([0.5, 4], 1e-6);
+    expect(errors('deediff')).toBeAllClose([Math.tanh(1) / 2, Math.tanh(2)], 1e-6);
+  });
+
+  it('loses nothing where it says the excess, and r - ln r - 1 elsewhere', () => {
+    const weights = initialUncertainty(spec, logExcess, 0);
+    const lost = (error: number[]): number =>
+      tf.tidy(
+        () =>
+          uncertaintyLoss(
+            logExcess,
+            1,
+            uploadAll(weights),
+            hidden(),
+            t(),
+            tf.tensor1d(error),
+          ).dataSync()[0] ?? NaN,
+      );
+    expect(lost([1, 1])).toBeCloseTo(0, 6);
+    expect(lost([3, 0.5])).toBeCloseTo((3 - Math.log(3) - 1 + 0.5 - Math.log(0.5) - 1) / 2, 5);
+    // An error of nothing is no infinite loss.
+    expect(lost([0, 0])).toBeCloseTo(-Math.log(1e-12) - 1, 3);
+  });
+
+  it('has so many weights', () => {
+    const { width } = spec;
+    expect(uncertaintyShapes(spec, { ...logExcess, exits: [1] })).toEqual({
+      'uncertainty.1.down.weight': [3, 2 * width],
+      'uncertainty.1.down.bias': [3],
+      'uncertainty.1.time.weight': [3, 64],
+      'uncertainty.1.time.bias': [3],
+      'uncertainty.1.up.weight': [1, 3],
+      'uncertainty.1.up.bias': [1],
+    });
+  });
+
+  it('is not made for heads that remember', () => {
+    expect(uncertainExits([{ kind: 'shared', exit: 2 }])).toEqual([2]);
+    expect(() => uncertainExits([{ kind: 'remembered', exit: 1 }])).toThrow(UserError);
+    expect(() => uncertainExits([])).toThrow('no heads');
+  });
+});
