@@ -1,7 +1,6 @@
 // How good and how fast is what a bundle draws? Draws, judges and writes what was found; goes on where it stopped.
 import { join } from 'node:path';
 import type { EvaluateConfig } from '../config/schema.js';
-import type { Dataset } from '../data/dataset.js';
 import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
@@ -173,7 +172,7 @@ async function openJudge(work: EvaluationWork): Promise<Judge> {
       const asking = { signal, say, warn };
       const extractor =
         features === undefined
-          ? await openDigits(await labelledTraining(data, opened), {
+          ? await openDigits(await openData(data, 'train', spec), {
               ...{ ...asking, seed: 0 },
               progress: progressOf('classifier'),
             })
@@ -200,11 +199,4 @@ async function openJudge(work: EvaluationWork): Promise<Judge> {
       };
     }
   }
-}
-
-function labelledTraining(
-  data: NonNullable<EvaluateConfig['data']>,
-  { model }: OpenedBundle,
-): Promise<Dataset> {
-  return openData(data, 'train', model.spec);
 }

@@ -90,6 +90,14 @@ describe('a call', () => {
     });
   });
 
+  it('carries a list in the order in which it was given, and an empty one where it was not', async () => {
+    const lists = async (words: string): Promise<unknown> =>
+      (JSON.parse((await exithead(`train ${heads} --json ${words}`)).out) as Record<string, unknown>)['also'];
+    expect(await lists('--also b --also a')).toEqual(['b', 'a']);
+    expect(await lists('--also 1')).toEqual(['1']);
+    expect(await lists('')).toEqual([]);
+  });
+
   it('keeps stdout to one JSON document with --json', async () => {
     const { out, err } = await exithead(`train ${heads} --json`);
     expect(JSON.parse(out)).toMatchObject({ batch: 64 });

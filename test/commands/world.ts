@@ -24,6 +24,7 @@ const train = verb({
     note: { type: 'string', meaning: 'kept with the run', choices: ['short', 'long'] },
     limit: { type: 'number', meaning: 'stop early', alias: 'l' },
     force: { type: 'boolean', meaning: 'go on' },
+    also: { type: 'list', meaning: 'others, too' },
   },
   async run({ config: path, set, out, resume, dryRun, options }, terminal) {
     const { config, sources } = await loadConfig(path, { kind: 'train', set });
