@@ -43,6 +43,7 @@ export default async function run(
     model: await modelIn(model, config.engine.frozenPrecision),
     fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
     diffusion: diffusion(config.diffusion),
+    ages: config.heads.memory,
     seed: config.seed,
   });
   const path = errorTablePath(run);

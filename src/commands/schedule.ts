@@ -21,7 +21,9 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const weights = await weightsAt(trained, timesteps);
   const options = { table, timesteps, monotone, ...(weights && { weights }) };
   const schedule = solveSchedule(options, speedup);
-  show(schedule, uniformSchedule(options, speedup), terminal);
+  // An exit that remembers cannot run throughout.
+  const single = schedule.asked.rule === 'refreshed' ? undefined : uniformSchedule(options, speedup);
+  show(schedule, single, terminal);
   if (call.dryRun) terminal.line('Nothing was written.');
   else {
     await writeSchedule(schedulePath(run), schedule);
@@ -54,7 +56,7 @@ async function weightsAt(
   }
 }
 
-function show(schedule: Schedule, baseline: Schedule, terminal: Terminal): void {
+function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Terminal): void {
   terminal.table([
     ['native t', 'steps', 'exit'],
     ...stretchesOf(schedule).map(({ from, to, steps, exit }) => [
@@ -70,7 +72,8 @@ function show(schedule: Schedule, baseline: Schedule, terminal: Terminal): void 
   terminal.line(
     `summed excess        ${excess.toPrecision(3)} (standard error at most ${excessStandardError.toPrecision(2)})`,
   );
-  terminal.line(
-    `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
-  );
+  if (baseline)
+    terminal.line(
+      `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
+    );
 }

@@ -17,6 +17,29 @@ export function addNoise(
 }
 
 /**
+ * The same image with the same noise at a noisier time t': x_t' = sqrt(a' / a) x_t + (sqrt(1 - a') - sqrt(a' (1 - a) / a))
+ * noise, with a' <= a.
+ * @param x noisy samples, [B, ...]
+ * @param noise the noise in them, as x
+ * @param t native time of each sample, [B]
+ * @param later native time to go to, t or noisier, [B]
+ */
+export function noiseMore(
+  schedule: Diffusion,
+  x: Float32Array,
+  noise: Float32Array,
+  t: ArrayLike<number>,
+  later: ArrayLike<number>,
+): Float32Array {
+  const size = x.length / t.length;
+  return x.map((value, at) => {
+    const i = Math.floor(at / size);
+    const [a, b] = [alphaBar(schedule, t[i] ?? NaN), alphaBar(schedule, later[i] ?? NaN)];
+    return Math.sqrt(b / a) * value + (Math.sqrt(1 - b) - Math.sqrt((b * (1 - a)) / a)) * (noise[at] ?? NaN);
+  });
+}
+
+/**
  * x_0 = (x_t - sqrt(1 - a) epsilon) / sqrt(a): the image that a predicted epsilon implies (DDPM, equation 15).
  * @param x noisy samples, [B, ...]
  * @param epsilon the noise in them, as x

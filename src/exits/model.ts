@@ -103,6 +103,17 @@ export function exitMacs(model: Model, exit: number): number {
   return macsOf(exitStep(model, exit, false), { state: {}, batch: exitInputs(model, exit, false), frozen });
 }
 
+/**
+ * Multiply-adds that a full-depth step takes more where exit k remembers it: those of the exit rule, 0 where it does
+ * nothing.
+ */
+export function keptMacs(model: Model, exit: number): number {
+  const frozen = { ...model.backbone, ...model.heads };
+  const { depth } = model.spec;
+  const options = { state: {}, batch: exitInputs(model, depth, false), frozen };
+  return macsOf(exitStep(model, depth, false, [exit]), options) - exitMacs(model, depth);
+}
+
 /** Exits a schedule may choose: those with a head, and the whole backbone. */
 export function exitsOf({ plans, spec }: Pick<Model, 'plans' | 'spec'>): number[] {
   return [...plans.map((plan) => plan.exit), spec.depth];

@@ -1,6 +1,6 @@
 // How wrong is every exit at every time? The error table and its file.
 import { z } from 'zod';
-import { headKinds } from '../exits/heads.js';
+import { headKinds, remembers } from '../exits/heads.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 import { timeBinSchema } from './timeBins.js';
 
@@ -8,10 +8,20 @@ export const measuredExitSchema = z.object({
   exit: z.int().min(1).max(1000).describe('leave after this block, counted from 1'),
   kind: z.enum([...headKinds, 'backbone']).describe('kind of head; `backbone` is exit L, the whole model'),
   macs: z.int().positive().describe('multiply-adds of one sample up to and with this head'),
+  refreshMacs: z
+    .int()
+    .positive()
+    .optional()
+    .describe('multiply-adds that a full-depth step takes more where this exit remembers it; 0 unless given'),
 });
 
 /** An exit as a schedule sees it. */
 export type MeasuredExit = Readonly<z.output<typeof measuredExitSchema>>;
+
+/** Those that take what the last full-depth step left. */
+export function remembering(exits: readonly MeasuredExit[]): readonly MeasuredExit[] {
+  return exits.filter(({ kind }) => kind !== 'backbone' && remembers(kind));
+}
 
 /** Exits ascend, the last and only the last is the backbone. */
 export const measuredExitsSchema = z
@@ -33,6 +43,12 @@ export const measuredExitsSchema = z
 
 /** SHA-256 of a set of tensors, as stored beside them. */
 export const fingerprintSchema = z.string().min(1).max(200);
+
+/** The sampler that heads which remember were measured for (diffusion/ages.ts). */
+const agesSchema = z.object({
+  steps: z.int().min(1).max(100_000).describe('steps of the sampler'),
+  every: z.int().min(2).max(1000).describe('memories were 1 to this - 1 of its steps old, all as often'),
+});
 
 const statisticSchema = (meaning: string): z.ZodType<Statistic> =>
   z
@@ -61,6 +77,7 @@ const errorTableSchema = z
     steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T; native t is below it'),
     bins: z.array(timeBinSchema).min(1).max(100_000).describe('from data to noise, without a gap'),
     exits: measuredExitsSchema,
+    ages: agesSchema.optional().describe('how old memories were; given where a head remembers'),
     count: z.array(z.int().min(0)).describe('samples by bin; every exit saw all of them'),
     error: statisticSchema('denoising error, mean over elements of (prediction - noise)^2'),
     excess: statisticSchema('mean over elements of (prediction - prediction of the backbone)^2'),
@@ -75,6 +92,8 @@ const errorTableSchema = z
       if (from !== expected) refuse(['bins', i, 'from'], `is ${from}, expected ${expected}`);
       if (to <= from) refuse(['bins', i, 'to'], `is ${to}, expected more than ${from}`);
     });
+    if (remembering(exits).length > 0 && !table.ages)
+      refuse(['ages'], 'is missing, but there are heads that remember');
     const end = bins.at(-1)?.to;
     if (end !== steps) refuse(['bins'], `end at ${end}, expected the ${steps} of steps`);
     if (count.length !== bins.length)

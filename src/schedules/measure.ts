@@ -1,4 +1,5 @@
 // How is an error table measured? One sample at a time, in memory that does not grow.
+import type { Ages } from '../diffusion/ages.js';
 import { UserError } from '../errors.js';
 import type { ErrorTable, MeasuredExit, Statistic } from './errorTable.js';
 import { moments, type Moments } from './moments.js';
@@ -17,6 +18,8 @@ export type Measurement = Pick<ErrorTable, 'backbone' | 'heads'> & {
   readonly bins: readonly TimeBin[];
   /** Ascending; the last is the backbone. */
   readonly exits: readonly MeasuredExit[];
+  /** How old memories are, where heads remember. */
+  readonly ages?: Ages | undefined;
 };
 
 export interface Accumulator {
@@ -32,7 +35,7 @@ export interface Accumulator {
 }
 
 /** Starts a measurement. */
-export function accumulator({ backbone, heads, bins, exits }: Measurement): Accumulator {
+export function accumulator({ backbone, heads, bins, exits, ages }: Measurement): Accumulator {
   const cells = (): Moments => moments(exits.length * bins.length);
   const [error, excess, rise] = [cells(), cells(), cells()];
   const last = exits.length - 1;
@@ -64,6 +67,7 @@ export function accumulator({ backbone, heads, bins, exits }: Measurement): Accu
         steps: bins.at(-1)?.to ?? 0,
         bins: [...bins],
         exits: [...exits],
+        ...(ages && { ages }),
         count: bins.map((_, bin) => error.count(bin)),
         error: statistic(error),
         excess: statistic(excess),

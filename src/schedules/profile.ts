@@ -1,13 +1,28 @@
 // How wrong is every exit on held-out images? One pass per batch measures them all.
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
+import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
+import { noiseMore } from '../diffusion/forward.js';
 import type { Engine, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensor } from '../engine/tensors.js';
-import { exitMacs, exitsOf, imageInput, queryInputs, queryOf, type Model } from '../exits/model.js';
+import { remembers } from '../exits/heads.js';
+import {
+  exitMacs,
+  exitsOf,
+  imageInput,
+  isRemembering,
+  keptMacs,
+  queryInputs,
+  queryOf,
+  type Model,
+} from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { runAll } from '../exits/run.js';
+import { stream } from '../random.js';
+import { lastFull } from '../training/headsStep.js';
 import { epsilonOf } from '../training/loss.js';
+import { pairInputs } from '../training/pairs.js';
 import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';
 import { heldOut, type HeldOut } from './heldOut.js';
@@ -22,6 +37,8 @@ export interface ProfileOptions extends HeldOut {
   /** What their labels stand for; unless given, classes. */
   readonly prompts?: Prompts;
   readonly bins: number;
+  /** How old the memories of heads that remember are; others need none. */
+  readonly ages?: Ages | undefined;
 }
 
 /**
@@ -33,29 +50,58 @@ export interface ProfileOptions extends HeldOut {
 export async function profile(options: ProfileOptions): Promise<ErrorTable> {
   const { engine, model, fingerprints, diffusion, progress } = options;
   const { prompts = promptsOf(model.spec) } = options;
+  const ages = model.plans.some(({ kind }) => remembers(kind)) ? agesOf(options) : undefined;
   const measured = accumulator({
     ...fingerprints,
     bins: timeBins(diffusion, options.bins),
     exits: measuredExits(model),
+    ages,
   });
   const step = await engine.compile(profileStep(model.spec, model.plans), {
     state: {},
-    batch: profileInputs(model.spec),
+    batch: profileInputs(model.spec, model.plans),
     frozen: { ...model.backbone, ...model.heads },
   });
   try {
+    let from = 0;
     for await (const { x, noise, t, y } of heldOut(options)) {
       const { toNoise, toFull } = await step({
         ...{ x, t, noise, ...mixtureFeeds(diffusion, t) },
+        ...(ages && earlier(options, ages, { x, noise, t }, from)),
         ...(await prompts.feeds(y)),
       });
       addAll(measured, t, toNoise, toFull);
+      from += t.length;
     }
   } finally {
     progress.end();
     await step.dispose();
   }
   return measured.table();
+}
+
+function agesOf({ ages }: ProfileOptions): Ages {
+  if (!ages) throw new Error('heads that remember are measured at ages');
+  return ages;
+}
+
+/** The full-depth steps before samples `from` and on, each of an age that depends on its number alone (`pairInputs`). */
+function earlier(
+  { diffusion, seed }: ProfileOptions,
+  ages: Ages,
+  { x, noise, t }: { readonly x: Float32Array; readonly noise: Float32Array; readonly t: Float32Array },
+  from: number,
+): { readonly xFull: Float32Array; readonly tFull: Float32Array } {
+  const tFull = t.map((at, i) => {
+    const random = stream(seed, 'profile ages', from + i);
+    return fullStepBefore(
+      at,
+      drawnAge(ages, (n) => random.integer(n)),
+      ages,
+      diffusion.steps,
+    );
+  });
+  return { xFull: noiseMore(diffusion, x, noise, t, tFull), tFull };
 }
 
 /** Exits with the multiply-adds that running them takes. */
@@ -65,12 +111,24 @@ export function measuredExits(model: Model): MeasuredExit[] {
     exit,
     kind: kinds.get(exit) ?? 'backbone',
     macs: exitMacs(model, exit),
+    ...refreshOf(model, exit),
   }));
 }
 
-/** Inputs of `profileStep`. */
-export function profileInputs(spec: BackboneSpec): Readonly<Record<string, InputSpec>> {
-  return { ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) };
+function refreshOf(model: Model, exit: number): Pick<MeasuredExit, 'refreshMacs'> {
+  const refreshMacs = isRemembering(model.plans, exit) ? keptMacs(model, exit) : 0;
+  return refreshMacs > 0 ? { refreshMacs } : {};
+}
+
+/** Inputs of `profileStep`; where heads remember, those of pairs among them. */
+export function profileInputs(
+  spec: BackboneSpec,
+  plans: Model['plans'] = [],
+): Readonly<Record<string, InputSpec>> {
+  return {
+    ...{ ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) },
+    ...(plans.some(({ kind }) => remembers(kind)) && pairInputs(spec, 'noise')),
+  };
 }
 
 /**
@@ -83,8 +141,10 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
     const { noise } = batch;
     if (!noise) throw new Error('a profile needs the noise');
     const backbone = familyOf(spec).bind(spec, frozen);
+    const kept = plans.filter(({ kind }) => remembers(kind)).map(({ exit }) => exit);
+    const before = kept.length > 0 ? lastFull(backbone, batch, kept).remembered : undefined;
     const query = queryOf(batch, spec);
-    const epsilons = runAll(backbone, { plans, weights: frozen }, query).map(({ prediction }) =>
+    const epsilons = runAll(backbone, { plans, weights: frozen }, query, before).map(({ prediction }) =>
       epsilonSeen(spec, query.x, epsilonOf(prediction, spec.channels), batch),
     );
     const full = epsilons.at(-1);

@@ -1,8 +1,7 @@
 // Which exit does each time run? The schedule and its file.
 import { z } from 'zod';
-import { fingerprintSchema, measuredExitsSchema } from './errorTable.js';
-import { remembers } from '../exits/heads.js';
 import { forgot, tooEarly } from '../exits/memory.js';
+import { fingerprintSchema, measuredExitsSchema, remembering } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 
 const scheduleSchema = z
@@ -28,8 +27,10 @@ const scheduleSchema = z
           .describe('smallest allowed ratio of multiply-adds, full depth to scheduled'),
         monotone: z.boolean().describe('whether the exit was forbidden to become shallower towards data'),
         rule: z
-          .enum(['optimal', 'uniform'])
-          .describe('optimal: the best exits; uniform: the best single exit'),
+          .enum(['optimal', 'uniform', 'refreshed'])
+          .describe(
+            'optimal: the best exits; uniform: the best single exit; refreshed: full depth at every n-th step, between them the exit that remembers it best',
+          ),
       })
       .describe('what the schedule was solved for'),
     predicted: z
@@ -60,8 +61,7 @@ const scheduleSchema = z
         refuse(['exits', i], `is ${exit}, which has no head; the exits are ${choices.join(', ')}`);
     });
     const depth = available.at(-1)?.exit ?? NaN;
-    const remembering = available.filter(({ kind }) => kind !== 'backbone' && remembers(kind));
-    const early = tooEarly(exits, depth, (exit) => remembering.some((at) => at.exit === exit));
+    const early = tooEarly(exits, depth, (exit) => remembering(available).some((at) => at.exit === exit));
     if (early >= 0) refuse(['exits', early], forgot(`is ${exits[early]}, which`, depth));
     const depthUsed = depthOf(available, exits);
     if (Math.abs(predicted.depthUsed - depthUsed) > 1e-9)
@@ -107,8 +107,15 @@ export function exitAt({ timesteps, exits }: Schedule, t: number): number {
 /** Depth used: multiply-adds of these exits over those of as many passes at full depth. */
 export function depthOf(available: Schedule['available'], exits: readonly number[]): number {
   const full = available.at(-1)?.macs ?? NaN;
-  const macs = new Map(available.map(({ exit, macs }) => [exit, macs]));
-  return exits.reduce((sum, exit) => sum + (macs.get(exit) ?? NaN), 0) / (full * exits.length);
+  return macsOf(available, exits) / (full * exits.length);
+}
+
+/** Multiply-adds of one sample through these exits; full-depth steps also leave what exits among them remember. */
+export function macsOf(available: Schedule['available'], exits: readonly number[]): number {
+  const at = new Map(available.map((one) => [one.exit, one]));
+  const depth = available.at(-1)?.exit;
+  const refresh = [...new Set(exits)].reduce((sum, exit) => sum + (at.get(exit)?.refreshMacs ?? 0), 0);
+  return exits.reduce((sum, exit) => sum + (at.get(exit)?.macs ?? NaN) + (exit === depth ? refresh : 0), 0);
 }
 
 /** Steps in a row that run the same exit, from noise to data. */

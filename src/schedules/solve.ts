@@ -1,18 +1,25 @@
 // Which exits lose least at a given speed-up? Schedules from an error table: the exact optimum and its baseline.
 import { UserError } from '../errors.js';
-import type { ErrorTable } from './errorTable.js';
+import { remembering, type ErrorTable } from './errorTable.js';
 import { solveKnapsack } from './knapsack.js';
 import { alike, excessOf, predict, requireMeasured, sum, weightsOf, type SolveOptions } from './predict.js';
+import { refreshedExits } from './refreshed.js';
 import type { Schedule } from './schedule.js';
 
 /**
  * The schedule with the least summed excess, sum_i w_i excess[k_i][bin(t_i)], among all whose multiply-adds are at most
  * those of full depth divided by `speedup`. Ties go to the cheaper schedule, then to the one that is shallower at the
  * first step where they differ: steps of one bin and weight are ordered so that depth grows towards data.
+ * Where heads remember, an error depends on how old the memory is, so the schedule is the best of the form that they were
+ * measured for: full depth at every n-th step (`refreshedExits`).
  * @throws UserError if the speed-up is out of reach, or a bin that is needed was hardly measured
  */
 export function solveSchedule(options: SolveOptions, speedup: number): Schedule {
   const problem = problemOf(options, speedup);
+  if (remembering(options.table.exits).length > 0) {
+    const refreshed = refreshedExits(options, problem, speedup);
+    return predict(options, refreshed, { speedup, monotone: false, rule: 'refreshed' });
+  }
   const { exits, losses, budget } = problem;
   const monotone = options.monotone ?? false;
   const cost = exits.map(({ macs }) => macs);

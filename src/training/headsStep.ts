@@ -135,7 +135,7 @@ function fullEpsilon(
 }
 
 /** The full-depth step before: its prediction, and what heads remember of it. */
-function lastFull(
+export function lastFull(
   backbone: Backbone,
   batch: Tensors,
   exits: readonly number[],

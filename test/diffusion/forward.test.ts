@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
-import { addNoise, predictX0 } from '../../src/diffusion/forward.js';
+import { addNoise, noiseMore, predictX0 } from '../../src/diffusion/forward.js';
 import { stream } from '../../src/random.js';
 
 /** betas 0.36 and 0.75: alphasCumprod 0.64 and 0.16. */
@@ -18,6 +18,15 @@ describe('addNoise', () => {
     expect(() => addNoise(ddpm, new Float32Array(4), new Float32Array(5), [0])).toThrow(RangeError);
     expect(() => addNoise(ddpm, new Float32Array(4), new Float32Array(4), [0, 1, 2])).toThrow(RangeError);
     expect(() => addNoise(ddpm, new Float32Array(4), new Float32Array(4), [1000])).toThrow(RangeError);
+  });
+});
+
+describe('noiseMore', () => {
+  it('goes on to where the same image with the same noise is later', () => {
+    const [t, later] = [Int32Array.of(0, 250, 500, 999), Int32Array.of(40, 250, 999, 999)];
+    const [x0, noise] = [stream(1, 'x0').normals(40), stream(1, 'noise').normals(40)];
+    const x = addNoise(ddpm, x0, noise, t);
+    expect(noiseMore(ddpm, x, noise, t, later)).toBeAllClose(addNoise(ddpm, x0, noise, later), 1e-6);
   });
 });
 

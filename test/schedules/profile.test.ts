@@ -1,13 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
+import { examples } from '../../src/data/batches.js';
 import { imagesInMemory } from '../../src/data/memory.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
+import { addNoise } from '../../src/diffusion/forward.js';
 import { Interrupted, UserError } from '../../src/errors.js';
-import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { openDenoiser, type Request } from '../../src/exits/denoiser.js';
+import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs, type Model } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
-import { profile, profileInputs, profileStep, type ProfileOptions } from '../../src/schedules/profile.js';
+import { drift } from '../../src/samplers/compare.js';
+import {
+  measuredExits,
+  profile,
+  profileInputs,
+  profileStep,
+  type ProfileOptions,
+} from '../../src/schedules/profile.js';
 import { fixtureJson, fixtureTensors, pick } from '../fixtures.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import { tinyUvit } from '../tiny-uvit.js';
 import { eager, livelyWeights, moved, onnx, spec } from '../training/tiny.js';
 
 const backbone = livelyWeights();
@@ -75,6 +86,60 @@ describe('a step of profiling', () => {
       toFull?.data.forEach((value, i) => expect(value === 0).toBe(i % 6 === 5));
     }
     await step.dispose();
+  });
+});
+
+describe('a profile of heads that remember', () => {
+  it('measures them as a trajectory uses them, one step of the sampler after full depth', async () => {
+    const remembered: Model = { ...model, plans: [headPlan('remembered', 1)], heads: {} };
+    const ages = { steps: 12, every: 2 };
+    const schedule = diffusion({ ...ddpmBetas, steps: 100 });
+    const options = { model: remembered, ages, samples: 6, batch: 4, bins: 1, diffusion: schedule };
+    const table = await measured(options);
+    expect(table.ages).toEqual(ages);
+    expect(table.exits[0]).toEqual({ exit: 1, kind: 'remembered', macs: exitMacs(remembered, 1) });
+
+    const { x: images, y } = await examples(dataset, 0, 6);
+    const denoiser = await openDenoiser(onnx, remembered, [1, 3], false);
+    let excess = 0;
+    for (let i = 0; i < 6; i++) {
+      const own = images.slice(64 * i, 64 * (i + 1));
+      const noise = stream(5, 'profile noise', i).normals(64);
+      const t = Math.floor(((i * 0.6180339887498949) % 1) * 100);
+      // Twelve steps of a hundred are 9 apart.
+      const at = (time: number): Request => ({
+        ...{ x: addNoise(schedule, own, noise, [time]), t: time, guidance: 1 },
+        y: y.slice(i, i + 1),
+      });
+      const trajectory = denoiser.begin();
+      await trajectory.predict(3, at(Math.min(99, t + 9)));
+      const found = await trajectory.predict(1, at(t));
+      const full = await denoiser.begin().predict(3, at(t));
+      excess += drift(found, full) / 6;
+    }
+    await denoiser.dispose();
+    expect(table.excess.mean[0]?.[0] ?? NaN).toBeCloseTo(excess, 6);
+    expect(excess).toBeGreaterThan(1e-4);
+  });
+
+  it('is the same in any batch, whatever ages there are', async () => {
+    const plans = [headPlan('memory', 1, { bottleneck: 4 })];
+    const heads = moved(initialHeads(spec, plans, backbone, 1), 0.05);
+    const options = { model: { ...model, plans, heads }, ages: { steps: 12, every: 4 } };
+    const [one, other] = [await measured(options), await measured({ ...options, batch: 7 })];
+    expect(flat(one.excess.mean)).toBeAllClose(flat(other.excess.mean), 1e-6);
+  });
+
+  it('counts what a full-depth step of a U-ViT takes more, since it joins skips for them', () => {
+    const { spec, weights } = tinyUvit('cond');
+    const plans = [2, 3].map((exit) => headPlan('remembered', exit));
+    const { tokens, width, depth } = spec;
+    const joined = 2 * width * width * tokens;
+    const [at2, at3, full] = measuredExits({ spec, backbone: weights, plans, heads: {} });
+    const skips = (depth - 1) / 2;
+    expect(at2?.refreshMacs).toBe(skips * joined);
+    expect(at3?.refreshMacs).toBe(skips * joined);
+    expect(full?.refreshMacs).toBeUndefined();
   });
 });
 
