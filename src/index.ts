@@ -108,6 +108,7 @@ export { fromDiffusion, toDiffusion } from './vae/scaling.js';
 export type { VaeSpec } from './vae/spec.js';
 
 export { pretrain } from './training/pretrain.js';
+export { lambdas, type LambdaRule } from './training/lambda.js';
 export { trainHeads } from './training/trainHeads.js';
 export { openTrained, type Trained } from './training/openTrained.js';
 export { createRun, openRun, type Run } from './training/runFolder.js';
@@ -118,6 +119,13 @@ export type { Progress } from './training/progress.js';
 
 export { profile, type ProfileOptions } from './schedules/profile.js';
 export { readErrorTable, writeErrorTable, type ErrorTable } from './schedules/errorTable.js';
+export { measureSensitivity, type SensitivityOptions } from './schedules/measureSensitivity.js';
+export {
+  readSensitivity,
+  sensitivityAt,
+  writeSensitivity,
+  type Sensitivity,
+} from './schedules/sensitivity.js';
 export { frontier, solveSchedule, uniformSchedule } from './schedules/solve.js';
 export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from './schedules/schedule.js';
 

@@ -37,6 +37,17 @@ describe('training heads', () => {
   it.each<[string, number, string[]]>([
     ['adapters, between two checkpoints', 7, []],
     ['blocks, at a checkpoint', 10, ['heads.kind=block']],
+    [
+      'heads in turn that imitate alone, at times of EDM',
+      9,
+      [
+        'loss.curriculum=rotating',
+        'loss.denoising=0',
+        'loss.exitWeights=macs',
+        'loss.times=log-normal',
+        'loss.lambda=edm',
+      ],
+    ],
     ['one linear head, after one step', 1, ['heads.kind=linear', 'heads.exits=[2]', 'loss.lambda=min-snr']],
   ])('ends in the same file, byte for byte, when it was stopped: %s', async (_, count, set) => {
     const path = await writeProject(await folder());
