@@ -8,8 +8,12 @@ import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js
 import type { FrozenPrecision, HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { weightProblems } from '../exits/headsFile.js';
+import { readUncertainty, writeUncertainty, type UncertaintyHeads } from '../exits/uncertaintyFile.js';
 import { UserError } from '../errors.js';
+import { isFile } from '../files/disk.js';
 import { writeFileAtomic, writeFolderAtomic } from '../files/write.js';
+import type { Calibration } from '../schedules/calibration.js';
+import { calibrationPath, readCalibration, writeCalibration } from '../schedules/calibrationFile.js';
 import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
 import { readSchedule, writeSchedule, type Schedule } from '../schedules/schedule.js';
 import {
@@ -52,7 +56,16 @@ interface Contents<Tensors> {
 }
 
 /** What goes into a bundle. */
-export type BundleContents = Contents<HostTensors>;
+export type BundleContents = Contents<HostTensors> & {
+  /** For leaving per sample; they lie beside what bundle.json lists. */
+  readonly judges?: Judges | undefined;
+};
+
+/** Heads that say how wrong each exit is, and what was measured of them. */
+export interface Judges {
+  readonly uncertainty: UncertaintyHeads;
+  readonly calibration: Calibration;
+}
 
 /** What comes out of one: weights stay in their file. */
 export type Bundle = Contents<Readonly<Record<string, StoredTensor>>>;
@@ -62,7 +75,7 @@ export type Bundle = Contents<Readonly<Record<string, StoredTensor>>>;
  * @throws UserError if the parts do not belong together, or the folder cannot be written
  */
 export async function writeBundle(path: string, contents: BundleContents): Promise<void> {
-  const { heads, schedule } = contents;
+  const { heads, schedule, judges } = contents;
   const description = describe(contents);
   requireTogether(description, contents, path);
   await writeFolderAtomic(path, async (folder) => {
@@ -71,6 +84,12 @@ export async function writeBundle(path: string, contents: BundleContents): Promi
     await writeSafetensors(join(folder, description.headsFile), heads, {
       metadata: { format: 'pt', backbone: schedule.backbone, fingerprint: schedule.heads },
     });
+    if (judges) {
+      await writeUncertainty(join(folder, uncertaintyFile), judges.uncertainty, {
+        ...{ backbone: schedule.backbone, heads: schedule.heads },
+      });
+      await writeCalibration(calibrationPath(folder), judges.calibration);
+    }
     await writeFileAtomic(join(folder, 'README.md'), bundleReadme(description, schedule));
   });
 }
@@ -97,7 +116,23 @@ export async function readBundle(path: string): Promise<Bundle> {
   return bundle;
 }
 
+/**
+ * What says of a bundle's samples how wrong an exit is.
+ * @throws UserError if the bundle has none, or of other heads
+ */
+export async function readJudges(path: string, { backbone, schedule }: Bundle): Promise<Judges> {
+  const file = join(path, uncertaintyFile);
+  if (!(await isFile(file)))
+    throw new UserError(
+      `${path} has no ${uncertaintyFile}, which leaving per sample needs. Run \`exithead uncertainty\` on its run, then export it again.`,
+    );
+  const of = { backbone: backbone.fingerprint, heads: schedule.heads };
+  const uncertainty = await readUncertainty(await inside(path, uncertaintyFile), backbone.spec, of);
+  return { uncertainty, calibration: await readCalibration(calibrationPath(path)) };
+}
+
 const descriptionFile = 'bundle.json';
+const uncertaintyFile = 'uncertainty.safetensors';
 
 function describe({ backbone, vae, diffusion, plans, schedule, run }: BundleContents): BundleDescription {
   const { spec, source, labels, fingerprint, frozenPrecision } = backbone;

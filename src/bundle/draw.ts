@@ -6,6 +6,8 @@ import { respace } from '../diffusion/respace.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import { openPerSample, type PerSampleDenoiser } from '../exits/perSample.js';
+import type { UncertaintyHeads } from '../exits/uncertaintyFile.js';
 import { requireRemembered } from '../exits/memory.js';
 import { isRemembering } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
@@ -16,12 +18,20 @@ import { depthOf, exitAt, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import type { OpenedBundle } from './openBundle.js';
 
+/** How samples leave by themselves. */
+export interface PerSampleRule {
+  readonly uncertainty: UncertaintyHeads;
+  readonly threshold: number;
+}
+
 export interface DrawOptions {
   readonly engine: Engine;
   readonly config: SampleConfig['sample'];
   readonly seed: number;
   /** Whether to draw the same images at full depth, too. */
   readonly compare: boolean;
+  /** Leaves each sample at the first exit whose uncertainty lies below the threshold, instead of by schedule. */
+  readonly perSample?: PerSampleRule | undefined;
   /** What is drawn: all of it takes turns; unless given, classes. */
   readonly prompts?: Prompts;
   /** What the backbone computes in; unless given, what the heads were trained on. */
@@ -48,6 +58,8 @@ export interface Drawing extends DrawPlan {
   readonly labels: Int32Array;
   readonly scheduled: Drawn;
   readonly full: Drawn | undefined;
+  /** How often a sample left at each exit, if they left by themselves; then `depthUsed` is what was really run. */
+  readonly left: ReadonlyMap<number, number> | undefined;
 }
 
 /**
@@ -91,19 +103,25 @@ export function stretched(
  */
 export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<Drawing> {
   const { bundle } = opened;
-  const { engine, config, seed, compare, signal, progress } = options;
+  const { engine, config, seed, compare, perSample, signal, progress } = options;
   const { frozenPrecision = bundle.backbone.frozenPrecision, prompts = promptsOf(opened.model.spec) } =
     options;
   const model = await modelIn(opened.model, frozenPrecision);
   const plan = planDrawing(opened, config);
   const { spec } = model;
-  const exits = [...plan.exits, ...(compare ? [spec.depth] : [])];
+  const exits = [...(perSample ? [] : plan.exits), ...(compare ? [spec.depth] : [])];
   const denoiser = await openDenoiser(engine, model, exits, plan.guidance !== 1, prompts);
+  const isGuided = plan.guidance !== 1;
+  const leaving =
+    perSample &&
+    (await openPerSample(engine, model, perSample.uncertainty, perSample.threshold, isGuided, prompts));
   try {
     if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
     const exitOf = new Map(plan.timesteps.map((t, i) => [t, plan.exits[i] ?? spec.depth]));
     const ways: Way[] = [
-      way('scheduled', denoiser, plan.guidance, (t) => exitOf.get(t) ?? spec.depth),
+      leaving
+        ? leavingWay(leaving, plan.guidance)
+        : way('scheduled', denoiser, plan.guidance, (t) => exitOf.get(t) ?? spec.depth),
       ...(compare ? [way('full depth', denoiser, plan.guidance, () => spec.depth)] : []),
     ];
     const drawing = await drawAll(
@@ -121,10 +139,13 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
     );
     const [scheduled, full] = drawing.drawn;
     if (!scheduled) throw new Error('something is drawn');
-    return { ...plan, labels: drawing.labels, scheduled, full };
+    const spent = leaving?.spent();
+    const { depthUsed } = spent ?? plan;
+    return { ...plan, depthUsed, labels: drawing.labels, scheduled, full, left: spent?.exits };
   } finally {
     progress.end();
     await denoiser.dispose();
+    await leaving?.dispose();
   }
 }
 
@@ -136,4 +157,8 @@ function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (t: num
       return (x, t, y) => trajectory.predict(exitOf(t), { x, t, y, guidance });
     },
   };
+}
+
+function leavingWay(denoiser: PerSampleDenoiser, guidance: number): Way {
+  return { name: 'per sample', begin: () => (x, t, y) => denoiser.predict({ x, t, y, guidance }) };
 }

@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
+import { calibrationPath, readCalibration } from '../schedules/calibrationFile.js';
 import { readErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import { readSchedule, type Schedule } from '../schedules/schedule.js';
 import type { Trained } from '../training/openTrained.js';
+import { uncertaintyIn } from '../training/trainUncertainty.js';
 import type { Run } from '../training/runFolder.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { writeBundle } from './bundle.js';
@@ -65,6 +67,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
   const schedule = await scheduleOf(trained);
   if (!schedule)
     throw new UserError(`${run.path} has no schedule.json. Run \`exithead schedule ${run.path}\` first.`);
+  const uncertainty = await uncertaintyIn(trained);
   const pictures = await openPictureVae(backbone.spec, config.vae);
   await writeBundle(out, {
     backbone: {
@@ -88,6 +91,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
     plans: heads.plans,
     heads: heads.weights,
     schedule,
+    judges: uncertainty && { uncertainty, calibration: await readCalibration(calibrationPath(run.path)) },
     run: fromFolder(out, run.path),
   });
   return schedule;

@@ -4,6 +4,7 @@ import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { featuresFormat } from '../evaluate/featuresFile.js';
 import { evaluationFormat } from '../evaluate/results.js';
+import { calibrationFormat } from '../schedules/calibration.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
@@ -23,6 +24,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(errorTableFormat),
     schemaOf(scheduleFormat),
     schemaOf(sensitivityFormat),
+    schemaOf(calibrationFormat),
     schemaOf(bundleFormat),
     schemaOf(timeWeightsFormat),
     schemaOf(captionsFormat),

@@ -236,6 +236,15 @@ export const sample = declare({
   },
   options: {
     compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
+    'per-sample': {
+      type: 'number',
+      meaning:
+        'each sample leaves at the first exit whose predicted error is below this (docs/uncertainty.md)',
+    },
+    'depth-used': {
+      type: 'number',
+      meaning: 'the same, with the threshold that used this share of full depth when it was calibrated',
+    },
     backbone: { type: 'string', meaning: 'where the backbone is; unless given, where the bundle says' },
     latents: { type: 'boolean', meaning: 'write latents themselves, no pictures of them' },
     captions: {

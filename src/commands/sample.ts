@@ -1,12 +1,14 @@
 // exithead sample: draws images with a bundle.
-import { draw, planDrawing, type Drawing } from '../bundle/draw.js';
-import { openBundle } from '../bundle/openBundle.js';
+import { readJudges } from '../bundle/bundle.js';
+import { draw, planDrawing, type Drawing, type PerSampleRule } from '../bundle/draw.js';
+import { openBundle, type OpenedBundle } from '../bundle/openBundle.js';
 import { openBundlePictures } from '../bundle/pictures.js';
 import { saveDrawing, type Saved } from '../bundle/save.js';
 import { loadConfig } from '../config/load.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
-import { unreachable } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
+import { thresholdWithin } from '../schedules/calibrationFile.js';
 import { drift, type Drawn } from '../samplers/compare.js';
 import type { Pictures } from '../vae/pictures.js';
 import type { sample } from './declarations.js';
@@ -29,6 +31,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   if (warning !== undefined) terminal.warn(warning);
   const prompts = await openPrompts(opened.model.spec, captions, '--captions');
   const plan = planDrawing(opened, config.sample);
+  const perSample = await perSampleRule(targetOf(call), opened, call.options);
   const trained = opened.bundle.backbone.frozenPrecision;
   const { frozenPrecision = trained } = config.engine;
   if (frozenPrecision !== trained)
@@ -56,7 +59,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   terminal.line(engineLine(engine));
   const { seed, sample: settings } = config;
   const drawing = await draw(opened, {
-    ...{ engine, config: settings, seed, prompts, compare, frozenPrecision, signal, progress },
+    ...{ engine, config: settings, seed, prompts, compare, perSample, frozenPrecision, signal, progress },
   });
   const saved = await saveDrawing(call.out ?? 'samples', drawing, {
     ...{ engine, spec, pictures, signal, columns: settings.columns },
@@ -67,8 +70,28 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
     terminal.line(
       `a picture has 1 or 3 channels, and these have ${spec.channels}: give the autoencoder that they are of with --vae`,
     );
+  if (drawing.left) {
+    const left = [...drawing.left].sort(([a], [b]) => a - b);
+    terminal.line(`samples left ${left.map(([exit, times]) => `${times} times at exit ${exit}`).join(', ')}`);
+  }
   const { files } = saved;
   return { files, labels: [...drawing.labels], frozenPrecision, pictures: becomes.json, ...result };
+}
+
+/**
+ * Whether samples leave by themselves, and below which threshold.
+ * @throws UserError if both flags are given, or the bundle has no uncertainty heads
+ */
+async function perSampleRule(
+  path: string,
+  { bundle }: OpenedBundle,
+  { 'per-sample': given, 'depth-used': budget }: Call<OptionsOf<typeof sample>>['options'],
+): Promise<PerSampleRule | undefined> {
+  if (given === undefined && budget === undefined) return undefined;
+  if (given !== undefined && budget !== undefined)
+    throw new UserError('--per-sample and --depth-used both choose the threshold; leave one of them out.');
+  const { uncertainty, calibration } = await readJudges(path, bundle);
+  return { uncertainty, threshold: given ?? thresholdWithin(calibration, budget ?? 1) };
 }
 
 /** What becomes of the samples, in words and for --json. */
@@ -108,7 +131,7 @@ function show(
   const perImage = (drawn: Drawn): number => drawn.seconds / labels.length;
   terminal.table([
     ['', 'seconds', 's/image', 'depth used'],
-    ['scheduled', scheduled.seconds.toFixed(2), perImage(scheduled).toFixed(3), depthUsed.toFixed(3)],
+    [scheduled.name, scheduled.seconds.toFixed(2), perImage(scheduled).toFixed(3), depthUsed.toFixed(3)],
     ...(full ? [['full depth', full.seconds.toFixed(2), perImage(full).toFixed(3), '1.000']] : []),
   ]);
   const compared = full && {

@@ -12,6 +12,7 @@ describe('the JSON schemas', () => {
       'exithead-error-table-1',
       'exithead-schedule-1',
       'exithead-sensitivity-1',
+      'exithead-calibration-1',
       'exithead-bundle-1',
       'exithead-time-weights-1',
       'exithead-captions-1',
