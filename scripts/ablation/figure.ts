@@ -1,0 +1,57 @@
+// What does compute buy? FID by depth used, for every variant and what it must beat.
+import * as Plot from '@observablehq/plot';
+import { draw } from '../../src/report/plots/draw.js';
+import type { Finding } from './results.js';
+
+interface Point {
+  readonly series: string;
+  readonly depthUsed: number;
+  readonly fid: number;
+  readonly error: number;
+}
+
+/** A picture that stands alone, on white. */
+export function figure(findings: readonly Finding[]): string {
+  const points = pointsOf(findings);
+  const series = [...new Set(points.map((point) => point.series))];
+  const place = { x: 'depthUsed', y: 'fid', stroke: 'series' } as const;
+  const lowest = Math.min(...points.map(({ fid }) => fid));
+  const svg = draw('wide', `FID by depth used: ${series.join(', ')}`, {
+    style: { fontSize: '13px', background: 'white', color: '#1b2430' },
+    ...{ height: 460, marginLeft: 60, marginBottom: 46, marginRight: 150 },
+    x: { label: 'depth used', grid: true },
+    // What is twice as far or more does not matter any more.
+    y: { label: 'FID', grid: true, domain: [0.95 * lowest, 2 * lowest], clamp: true },
+    color: { domain: series, legend: false, scheme: 'turbo' },
+    marks: [
+      Plot.ruleX(points, {
+        x: 'depthUsed',
+        y1: (point: Point) => point.fid - point.error,
+        y2: (point: Point) => point.fid + point.error,
+        stroke: 'series',
+        strokeOpacity: 0.5,
+      }),
+      Plot.line(points, { ...place, z: 'series', strokeWidth: 1.5 }),
+      Plot.dot(points, { ...place, fill: 'series', r: 3 }),
+      Plot.text(
+        points,
+        Plot.selectMinX({ x: 'depthUsed', y: 'fid', z: 'series', text: 'series', dy: -8, fill: 'series' }),
+      ),
+    ],
+  });
+  return `${svg}\n`;
+}
+
+function pointsOf(findings: readonly Finding[]): Point[] {
+  const [first] = findings;
+  const baselines = (first?.measured ?? []).flatMap((one) => {
+    if (one.kind === 'fewer-steps' || one.kind === 'full-depth') return [{ ...one, series: 'fewer steps' }];
+    return one.kind === 'caching' ? [{ ...one, series: 'training-free caching' }] : [];
+  });
+  const own = findings.flatMap(({ variant, measured }) =>
+    measured.filter(({ kind }) => kind === 'scheduled').map((one) => ({ ...one, series: variant })),
+  );
+  return [...baselines, ...own]
+    .map(({ series, depthUsed, fid }) => ({ series, depthUsed, fid: fid.value, error: fid.standardError }))
+    .sort((a, b) => a.depthUsed - b.depthUsed);
+}

@@ -1,0 +1,102 @@
+// Which heads draw best for what they cost? npm run ablation: trains, draws and judges what is not in docs/ablation.json
+// yet, and writes docs/results.md. Hours on two cores; stop it whenever you like, it goes on where it was.
+import { join } from 'node:path';
+import { main } from '../../src/commands/main.js';
+import { duration } from '../../src/commands/progress.js';
+import { verb } from '../../src/commands/verb.js';
+import { workOf } from '../../src/commands/work.js';
+import { processWorld } from '../../src/commands/world.js';
+import { loadConfig } from '../../src/config/load.js';
+import { countOf } from '../../src/engine/tensors.js';
+import { UserError } from '../../src/errors.js';
+import { openData } from '../../src/data/open.js';
+import { openDigits } from '../../src/evaluate/digits.js';
+import { configPath, prepare } from './heads.js';
+import { stages, trialName, variants, type Variant } from './plan.js';
+import { writeResults } from './page.js';
+import { addFinding, readFindings } from './results.js';
+import { courtOf, tryHeads } from './trial.js';
+
+const ablation = verb({
+  examples: [
+    ['npm run ablation', 'all that is not measured yet, then the tables'],
+    ['npm run ablation -- --stage screening', 'every variant, roughly'],
+    ['npm run ablation -- --only block,memory', 'these variants alone'],
+    ['npm run ablation -- --stage tables', 'write docs/results.md from what was measured'],
+    ['npm run ablation -- --dry-run', 'say what is left to do'],
+  ],
+  common: ['set', 'out', 'engine', 'dry-run'],
+  configKind: 'train',
+  options: {
+    stage: {
+      type: 'string',
+      meaning: 'screening, finals or tables; all unless given',
+      choices: ['screening', 'finals', 'tables'],
+    },
+    only: { type: 'string', meaning: 'names of variants, with commas between them' },
+    again: { type: 'boolean', meaning: 'measure even what was measured' },
+  },
+  async run(call, terminal) {
+    const { stage, only, again } = call.options;
+    const root = call.out ?? 'runs/ablation';
+    const wanted = chosen(only);
+    const { config } = await loadConfig(configPath, { kind: 'train', set: call.set });
+    let measured = 0;
+    for (const { name, trials, names } of stages) {
+      if (stage !== undefined && stage !== name) continue;
+      for (const variant of wanted.filter((one) => names.includes(one.name)))
+        for (const trial of trials) {
+          const label = trialName(trial);
+          const known = (await readFindings()).some(
+            (one) => one.trial === label && one.variant === variant.name,
+          );
+          if (known && !again) continue;
+          terminal.line(`${name}: ${variant.name}, ${label}`);
+          measured++;
+          if (call.dryRun) continue;
+          const begun = Date.now();
+          const work = await workOf(config, call, terminal, variant.name);
+          const prepared = await prepare(variant, root, work);
+          const train = await openData(config.data, 'train', prepared.trained.backbone.spec);
+          const extractor = await openDigits(train, { ...work, seed: 0 });
+          try {
+            const court = await courtOf(prepared, extractor, join(root, 'drawn'));
+            const ways = await tryHeads(variant.name, prepared, trial, court, work);
+            await addFinding({
+              ...{ trial: label, variant: variant.name, factor: variant.factor, set: [...variant.set] },
+              weights: countOf(prepared.trained.model.heads),
+              measured: ways,
+            });
+          } finally {
+            await extractor.dispose();
+          }
+          terminal.line(`${variant.name}: done in ${duration(Date.now() - begun)}`);
+        }
+    }
+    if (!call.dryRun) await writeResults();
+    return { measured };
+  },
+});
+
+function chosen(only: string | undefined): readonly Variant[] {
+  if (only === undefined) return variants;
+  return only.split(',').map((name) => {
+    const found = variants.find((variant) => variant.name === name);
+    if (found) return found;
+    throw new UserError(
+      `there is no variant ${name}; there are ${variants.map((one) => one.name).join(', ')}.`,
+    );
+  });
+}
+
+process.exitCode = await main(
+  ['ablation', ...process.argv.slice(2)],
+  [
+    {
+      name: 'ablation',
+      summary: 'which heads draw best for what they cost',
+      load: () => Promise.resolve(ablation),
+    },
+  ],
+  processWorld(),
+);

@@ -1,0 +1,75 @@
+// How are the results told? Tables and a figure of each trial, in docs/results.md between two marks.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../src/errors.js';
+import { writeFileAtomic } from '../../src/files/write.js';
+import { figure } from './figure.js';
+import { readFindings, type Finding, type Measured } from './results.js';
+
+const docs = join(import.meta.dirname, '../../docs');
+const [begin, end] = ['<!-- results: written by npm run ablation -->', '<!-- end of results -->'];
+
+export async function writeResults(): Promise<void> {
+  const path = join(docs, 'results.md');
+  const [before, rest] = (await readFile(path, 'utf8')).split(begin);
+  const [, after] = rest?.split(end) ?? [];
+  if (before === undefined || after === undefined)
+    throw new UserError(`${path} has no place for results; put these two lines into it:\n${begin}\n${end}`);
+  const findings = await readFindings();
+  const trials = [...new Set(findings.map(({ trial }) => trial))];
+  const sections: string[] = [];
+  for (const trial of trials) {
+    const those = findings.filter((one) => one.trial === trial);
+    const file = `results-${trial.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.svg`;
+    await writeFileAtomic(join(docs, file), figure(those));
+    sections.push(`### ${trial}`, `![FID by depth used](${file})`, table(those));
+  }
+  await writeFileAtomic(path, `${before}${begin}\n\n${sections.join('\n\n')}\n\n${end}${after}`);
+}
+
+function table(findings: readonly Finding[]): string {
+  const [first] = findings;
+  const full = first?.measured.find(({ kind }) => kind === 'full-depth');
+  const columns = [
+    '',
+    'drawn by',
+    'depth used',
+    'FID',
+    'FID / full',
+    'KID x 1000',
+    'KID less fewer steps',
+    'FID less fewer steps',
+    'drift',
+    'right digit',
+  ];
+  const baselines = first?.measured.filter(({ kind }) => kind !== 'scheduled' && kind !== 'fixed-exit') ?? [];
+  const lines = [
+    ...baselines.map((one) => row('baseline', one, full)),
+    ...findings.flatMap((finding) =>
+      finding.measured
+        .filter(({ kind }) => kind === 'scheduled' || kind === 'fixed-exit')
+        .map((one) => row(finding.factor, one, full)),
+    ),
+  ];
+  return [columns, columns.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function row(factor: string, one: Measured, full: Measured | undefined): string[] {
+  const { way, depthUsed, fid, kid, drift, agreement, beside } = one;
+  return [
+    factor,
+    way,
+    depthUsed.toFixed(3),
+    `${fid.value.toFixed(2)} ± ${fid.standardError.toFixed(2)}`,
+    full ? (fid.value / full.fid.value).toFixed(3) : '',
+    `${(1000 * kid.value).toFixed(2)} ± ${(1000 * kid.standardError).toFixed(2)}`,
+    beside ? `${signed(1000 * beside.kid.value)} ± ${(1000 * beside.kid.standardError).toFixed(2)}` : '',
+    beside ? `${signed(beside.fid.value)} ± ${beside.fid.standardError.toFixed(3)} (${beside.way})` : '',
+    drift === 0 ? '0' : drift.toPrecision(2),
+    `${(100 * agreement).toFixed(1)} %`,
+  ];
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
+}

@@ -1,0 +1,80 @@
+// Which heads are compared, one factor at a time, and how are they drawn from?
+
+/** One way of training: the configuration configs/mnist/ablation.yaml with a few keys changed. */
+export interface Variant {
+  /** Unique; runs and results are kept under it. */
+  readonly name: string;
+  /** What it differs in from the default. */
+  readonly factor: string;
+  /** Settings `key=value` on top of the configuration. */
+  readonly set: readonly string[];
+}
+
+/** How sets of images are drawn and compared. */
+export interface Trial {
+  readonly solver: 'ddim' | 'ddpm';
+  readonly steps: number;
+  readonly samples: number;
+  readonly seeds: readonly number[];
+  /** Steps of full depth that cost at least as much as each schedule may: its budget is that many over `steps`. */
+  readonly budgets: readonly number[];
+}
+
+export interface Stage {
+  readonly name: 'screening' | 'finals';
+  readonly trials: readonly Trial[];
+  /** Of the variants that take part. */
+  readonly names: readonly string[];
+}
+
+const variant = (factor: string, name: string, ...set: string[]): Variant => ({ name, factor, set });
+
+export const variants: readonly Variant[] = [
+  variant('default', 'default'),
+  variant('head', 'shared', 'heads.kind=shared', 'train.steps=1'),
+  variant('head', 'linear', 'heads.kind=linear'),
+  variant('head', 'low-rank', 'heads.kind=low-rank'),
+  variant('head', 'block', 'heads.kind=block'),
+  variant('head', 'memory', 'heads.kind=memory'),
+  variant('head', 'wide-adapter', 'heads.bottleneck=256'),
+  variant('lambda', 'min-snr', 'loss.lambda=min-snr'),
+  variant('lambda', 'soft-min-snr', 'loss.lambda=soft-min-snr'),
+  variant('lambda', 'p2', 'loss.lambda=p2'),
+  variant('lambda', 'edm', 'loss.lambda=edm'),
+  variant('target', 'noise-only', 'loss.distillation=0'),
+  variant('target', 'imitation-only', 'loss.denoising=0'),
+  variant('exit weights', 'weights-linear', 'loss.exitWeights=linear'),
+  variant('exit weights', 'weights-inverse', 'loss.exitWeights=inverse'),
+  variant('exit weights', 'weights-macs', 'loss.exitWeights=macs'),
+  variant('curriculum', 'rotating', 'loss.curriculum=rotating'),
+  variant('curriculum', 'gradual', 'loss.curriculum=gradual'),
+  variant('length', 'short', 'train.steps=300'),
+  variant('length', 'long', 'train.steps=1800'),
+];
+
+/** DDIM with 16 and 12 of 25 steps at full depth as rivals: depths used 0.64 and 0.48. */
+const rough: Trial = { solver: 'ddim', steps: 25, samples: 2000, seeds: [0], budgets: [16, 12] };
+
+const fine = { samples: 10_000, seeds: [0, 1, 2] };
+
+export const stages: readonly Stage[] = [
+  { name: 'screening', trials: [rough], names: variants.map(({ name }) => name) },
+  {
+    name: 'finals',
+    trials: [
+      { ...fine, solver: 'ddim', steps: 25, budgets: [19, 16, 12, 10] },
+      { ...fine, solver: 'ddim', steps: 50, budgets: [38, 32, 25, 20] },
+    ],
+    names: ['default', 'block', 'memory', 'long'],
+  },
+  {
+    name: 'finals',
+    trials: [{ ...fine, solver: 'ddpm', steps: 100, budgets: [75, 65, 50, 40] }],
+    names: ['default', 'block'],
+  },
+];
+
+/** Such as `DDIM-25, 2000 samples, seed 0`. */
+export function trialName({ solver, steps, samples, seeds }: Trial): string {
+  return `${solver.toUpperCase()}-${steps}, ${samples} samples, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;
+}

@@ -1,0 +1,70 @@
+// What did the ablation find? One JSON file, to which finished variants are added.
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isFile } from '../../src/files/disk.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../../src/schedules/jsonFile.js';
+
+const uncertain = z.object({ value: z.number(), standardError: z.number().min(0) });
+
+const measured = z.object({
+  way: z.string(),
+  kind: z.string(),
+  depthUsed: z.number().positive(),
+  steps: z.int().positive(),
+  exits: z.array(z.int()),
+  fid: uncertain,
+  kid: uncertain,
+  drift: z.number().min(0),
+  agreement: z.number().min(0).max(1),
+  beside: z
+    .object({ way: z.string(), fid: uncertain, kid: uncertain })
+    .optional()
+    .describe('differences to fewer steps at no less compute, from common noise'),
+});
+
+/** One way of drawing, judged. */
+export type Measured = z.output<typeof measured>;
+
+const results = z.object({
+  format: z.literal('exithead-ablation'),
+  version: z.literal(1),
+  findings: z.array(
+    z.object({
+      trial: z.string().describe('solver, steps, samples and seeds'),
+      variant: z.string(),
+      factor: z.string(),
+      set: z.array(z.string()).describe('settings on top of configs/mnist/ablation.yaml'),
+      weights: z.int().min(0).describe('numbers that were trained'),
+      measured: z.array(measured),
+    }),
+  ),
+});
+
+export type Results = z.output<typeof results>;
+export type Finding = Results['findings'][number];
+
+const format: JsonFormat<Results> = {
+  name: 'exithead-ablation',
+  version: 1,
+  schema: results,
+  noun: 'results of the ablation',
+  remedy: 'Take it from the repository again, or delete it: the ablation measures anew what is missing.',
+};
+
+const path = join(import.meta.dirname, '../../docs/ablation.json');
+
+export async function readFindings(): Promise<readonly Finding[]> {
+  return (await isFile(path)) ? (await readJsonFile(path, format)).findings : [];
+}
+
+/** Adds a finding; one of the same trial and variant gives way. */
+export async function addFinding(finding: Finding): Promise<void> {
+  const others = (await readFindings()).filter(
+    ({ trial, variant }) => trial !== finding.trial || variant !== finding.variant,
+  );
+  await writeJsonFile(path, format, {
+    format: 'exithead-ablation',
+    version: 1,
+    findings: [...others, finding],
+  });
+}

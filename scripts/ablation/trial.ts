@@ -1,0 +1,142 @@
+// How do the heads of one variant draw, beside what they must beat? Sets of images from common noise, judged together.
+import { openData } from '../../src/data/open.js';
+import { examples } from '../../src/data/batches.js';
+import { diffusion } from '../../src/diffusion/betas.js';
+import { respace } from '../../src/diffusion/respace.js';
+import {
+  differenceBetween,
+  distanceOf,
+  evaluateWays,
+  type KeptBatches,
+  type Row,
+} from '../../src/evaluate/evaluateWays.js';
+import type { FeatureExtractor } from '../../src/evaluate/features.js';
+import { referenceOf, type Reference } from '../../src/evaluate/judge.js';
+import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
+import { cachings, eachOnce, fewerSteps, fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
+import { headPlan } from '../../src/exits/heads.js';
+import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
+import { promptsOf } from '../../src/exits/prompts.js';
+import { solveSchedule } from '../../src/schedules/solve.js';
+import type { Work } from '../../src/training/fit.js';
+import type { Prepared } from './heads.js';
+import type { Trial } from './plan.js';
+import type { Measured } from './results.js';
+
+/** Who judges, and where finished batches lie. */
+export interface Court {
+  readonly extractor: FeatureExtractor;
+  readonly reference: Reference;
+  readonly kept: string;
+}
+
+/** Real digits that nothing was trained on, as the judge sees them. */
+export async function courtOf(
+  { trained: { config, model } }: Prepared,
+  extractor: FeatureExtractor,
+  kept: string,
+): Promise<Court> {
+  const test = await openData(config.data, 'test', model.spec);
+  const { features } = await extractor.see((await examples(test, 0, test.count)).x);
+  return { extractor, reference: await referenceOf(features, extractor.width), kept };
+}
+
+/** Draws and judges. The baselines are drawn once, whatever the variant. */
+export async function tryHeads(
+  variant: string,
+  prepared: Prepared,
+  trial: Trial,
+  court: Court,
+  work: Work,
+): Promise<Measured[]> {
+  const { config, model } = prepared.trained;
+  const { solver, steps, samples, seeds, budgets } = trial;
+  const timesteps = respace(config.diffusion.steps, String(steps));
+  const [full, ...others] = eachOnce([
+    { ...fullDepth(timesteps, model.spec.depth), model },
+    ...budgets.map((n) => ({
+      ...fewerSteps(config.diffusion.steps, steps, model.spec.depth, n / steps),
+      model,
+    })),
+    ...budgets.flatMap((n) => forgetful(model, timesteps, n / steps)),
+    ...budgets.flatMap((n) => own(variant, prepared, timesteps, n / steps)),
+  ]);
+  if (!full) throw new Error('full depth is always drawn');
+  const ways = [full, ...others];
+  const settings = { guidance: 1, clip: false, count: samples, batch: 100 };
+  const kept = (decidedBy: unknown): KeptBatches =>
+    keptBatchesIn(court.kept, ways, { decidedBy, resume: true, warn: work.warn });
+  const shared = kept([solver, settings]);
+  const ownOnly = kept([solver, settings, prepared.trained.heads.fingerprint]);
+  const storeOf = (name: string): KeptBatches =>
+    ways.some((way) => way.name === name && way.kind === 'scheduled') ? ownOnly : shared;
+  const rows = await evaluateWays([full, ...others], {
+    ...work,
+    extractor: court.extractor,
+    reference: court.reference,
+    sampling: {
+      ...settings,
+      solver: solver === 'ddim' ? { kind: solver, eta: 0 } : { kind: solver },
+      diffusion: diffusion(config.diffusion),
+      prompts: promptsOf(model.spec),
+    },
+    seeds,
+    decidesLabels: true,
+    kept: {
+      read: (key) => storeOf(key.way).read(key),
+      write: (key, batch) => storeOf(key.way).write(key, batch),
+    },
+  });
+  return rows.map((row) => measured(row, rows));
+}
+
+/** What remembers without training. */
+function forgetful(model: Model, timesteps: readonly number[], depthUsed: number): SamplingWay[] {
+  const plans = exitsOf(model)
+    .slice(0, -1)
+    .map((exit) => headPlan('remembered', exit));
+  const remembering: Model = { ...model, plans, heads: {} };
+  const costs = exitsOf(remembering).map((exit) => ({ exit, macs: exitMacs(remembering, exit) }));
+  return cachings(timesteps, costs, depthUsed, 2).map((course) => ({ ...course, model: remembering }));
+}
+
+/** The variant's best schedule within the budget, where one keeps it. */
+function own(
+  variant: string,
+  { trained: { model }, table }: Prepared,
+  timesteps: readonly number[],
+  depthUsed: number,
+): SamplingWay[] {
+  const { exits } = solveSchedule({ table, timesteps }, 1 / depthUsed);
+  return [
+    { name: `${variant} ${Math.round(100 * depthUsed)} %`, kind: 'scheduled', timesteps, exits, model },
+  ];
+}
+
+/** A row as it is kept, with its distance beside that of fewer steps at no less compute. */
+function measured(row: Row, rows: readonly Row[]): Measured {
+  const { way, depthUsed, seeds } = row;
+  const rival = rows
+    .filter((other) => other.way.kind === 'fewer-steps' && other.depthUsed >= depthUsed - 1e-9)
+    .sort((a, b) => a.depthUsed - b.depthUsed)[0];
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const numbers = ({ value, standardError }: { value: number; standardError: number }): Measured['fid'] => ({
+    value,
+    standardError,
+  });
+  return {
+    ...{ way: way.name, kind: way.kind, depthUsed, exits: [...way.exits], steps: way.timesteps.length },
+    fid: numbers(distanceOf(seeds, 'fid')),
+    kid: numbers(distanceOf(seeds, 'kid')),
+    drift: mean(seeds.map(({ drift }) => drift)),
+    agreement: mean(seeds.map(({ agreement = NaN }) => agreement)),
+    ...(rival &&
+      rival !== row && {
+        beside: {
+          way: rival.way.name,
+          fid: numbers(differenceBetween(row, rival, 'fid')),
+          kid: numbers(differenceBetween(row, rival, 'kid')),
+        },
+      }),
+  };
+}
