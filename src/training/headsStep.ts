@@ -14,6 +14,7 @@ import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
 import { epsilonSeen, targetOf } from './target.js';
 import { update, type UpdateOptions } from './update.js';
+import { boundInputs, variationalBound, varianceOf } from './variance.js';
 
 /** How much heads are to resemble what, and how much each of them counts. */
 export interface HeadsLoss {
@@ -23,6 +24,8 @@ export interface HeadsLoss {
   readonly distillation: number;
   /** How much each head counts, in the order of the plans. */
   readonly exitWeights: readonly number[];
+  /** Whether channels of a learned variance are trained by the variational bound, instead of imitating full depth. */
+  readonly learnsVariance?: boolean;
 }
 
 /** What heads are compared with. What they are not is no part of a compiled step. */
@@ -30,15 +33,21 @@ export interface Targets {
   readonly noise: boolean;
   /** Without it the blocks after the last head never run. */
   readonly full: boolean;
+  /** Whether variances are held to the variational bound. */
+  readonly bound?: boolean;
 }
 
-export function targetsOf({ denoising, distillation }: Omit<HeadsLoss, 'exitWeights'>): Targets {
-  return { noise: denoising > 0, full: distillation > 0 };
+export function targetsOf({
+  denoising,
+  distillation,
+  learnsVariance = false,
+}: Omit<HeadsLoss, 'exitWeights'>): Targets {
+  return { noise: denoising > 0, full: distillation > 0, ...(learnsVariance && { bound: true }) };
 }
 
 /**
- * Inputs of `headsStep`: those of any training step, `importance` of every head, each sample's `lambdaFull`, and for heads
- * that remember those of pairs.
+ * Inputs of `headsStep`: those of any training step, `importance` of every head, each sample's `lambdaFull`, those of the
+ * variational bound, and for heads that remember those of pairs.
  */
 export function headsInputs(
   spec: BackboneSpec,
@@ -50,6 +59,7 @@ export function headsInputs(
     ...trainingInputs(spec),
     importance: { shape: [plans.length] },
     ...(targets.full && { lambdaFull: { shape: ['batch'] } }),
+    ...(targets.bound && boundInputs),
     ...(pairs && pairInputs(spec, pairs)),
   };
 }
@@ -78,7 +88,8 @@ export function lossFeeds(loss: HeadsLoss, lambda: Float32Array): Feeds {
 /**
  * loss = sum_k importance_k mean_i (lambda_i |target - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
  * The target is the noise, or what else the backbone is to predict (`targetOf`); it is compared with all channels but
- * those of a learned variance, the backbone's prediction with all of them.
+ * those of a learned variance, the backbone's prediction with all of them. Where variances learn, it is compared without
+ * them, too, and lambda_i times the variational bound is added, in bits per dimension (training/variance.ts).
  *
  * Heads that remember are given what a frozen pass at x' and t' leaves, the full-depth step before; and x, where pairs come
  * from a solver, is where DDIM goes from there.
@@ -105,11 +116,23 @@ export function headsStep(
     if (!x || !noise) throw new Error('a step of training heads needs x and the noise in it');
     const { states, full } = features(backbone, queryOf({ ...batch, x }, spec), exits);
     const target = targetOf(spec, x, noise, batch);
-    const lossOf = (prediction: tf.Tensor4D): tf.Tensor =>
-      tf.addN([
-        ...(targets.noise ? [weightedError(epsilonOf(prediction, spec.channels), target, lambda)] : []),
-        ...(targets.full && lambdaFull ? [weightedError(prediction, full, lambdaFull)] : []),
+    const imitated = (prediction: tf.Tensor4D): tf.Tensor4D =>
+      targets.bound ? epsilonOf(prediction, spec.channels) : prediction;
+    const lossOf = (prediction: tf.Tensor4D): tf.Tensor => {
+      const predicted = epsilonOf(prediction, spec.channels);
+      const bound = (): tf.Tensor => {
+        const epsilon = epsilonSeen(spec, x, predicted, batch);
+        const variance = varianceOf(prediction, spec.channels);
+        return tf.mean(tf.mul(lambda, variationalBound({ epsilon, variance, x, noise }, batch)));
+      };
+      return tf.addN([
+        ...(targets.noise ? [weightedError(predicted, target, lambda)] : []),
+        ...(targets.full && lambdaFull
+          ? [weightedError(imitated(prediction), imitated(full), lambdaFull)]
+          : []),
+        ...(targets.bound ? [bound()] : []),
       ]);
+    };
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance.as1D(), (weights) => {
       const each = runHeads(backbone, { plans, weights }, states, before?.remembered);
       return tf.stack(each.map(({ prediction }) => lossOf(prediction))) as tf.Tensor1D;

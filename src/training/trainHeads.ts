@@ -9,7 +9,7 @@ import type { TrainConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
-import { unreachable } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, remembers, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
 import { exitMacs, type Model } from '../exits/model.js';
@@ -30,6 +30,7 @@ import { part } from './state.js';
 import { mixtureTables } from './target.js';
 import type { Pairs } from './pairs.js';
 import { sensitivityWeights, timesRule, timeWeights } from './timeWeights.js';
+import { boundTables } from './variance.js';
 
 /** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
 export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
@@ -49,7 +50,10 @@ export function headsLoss(
 ): HeadsLoss {
   const { denoising, distillation } = loss;
   const exits = plans.map(({ exit }) => exit);
-  return { denoising, distillation, exitWeights: exitWeights(loss.exitWeights, exits, costs) };
+  return {
+    ...{ denoising, distillation, exitWeights: exitWeights(loss.exitWeights, exits, costs) },
+    ...(loss.variance === 'learn' && { learnsVariance: true }),
+  };
 }
 
 /** Which pairs heads that remember are trained and measured on; others need none. */
@@ -105,6 +109,7 @@ export async function headsObjective(
     full: exitMacs(model, spec.depth),
   }));
   const [targets, pairs] = [targetsOf(loss), pairsOf(plans, config)];
+  if (targets.bound) requireVariance(spec, targets);
   const curriculum = curriculumOf(config.loss);
   const schedule = diffusion(config.diffusion);
   const lambda = await timeWeights(config.loss, schedule);
@@ -115,11 +120,27 @@ export async function headsObjective(
     ...{ plans, weights: heads, targets, pairs },
     inputs: headsInputs(spec, plans, targets, pairs?.pairs),
     times: timesRule(config.loss),
-    timeWeights: { ...distanceWeights(loss, lambda, felt), ...mixtureTables(schedule) },
+    timeWeights: {
+      ...distanceWeights(loss, lambda, felt),
+      ...mixtureTables(schedule),
+      ...(targets.bound && boundTables(schedule)),
+    },
     feedsAt: (step) => ({
       importance: Float32Array.from(importanceAt(curriculum, loss.exitWeights, step, config.train.steps)),
     }),
   };
+}
+
+/** @throws UserError if nothing could teach variances */
+function requireVariance({ channels, outChannels, size }: BackboneSpec, { noise }: Targets): void {
+  if (outChannels === channels)
+    throw new UserError(
+      `loss.variance is learn, but ${size} predicts no variance: ${channels} channels go in, as many come out. Remove it.`,
+    );
+  if (!noise)
+    throw new UserError(
+      'loss.variance is learn, but loss.denoising is 0, which is how much the bound counts, too. Give it a weight, or remove variance.',
+    );
 }
 
 function curriculumOf({ curriculum, curriculumGroup, curriculumShare }: TrainConfig['loss']): Curriculum {
