@@ -1,7 +1,9 @@
 // Which plots does a report show, and how does one read them? Each with a few plain words.
 import type { ErrorTable } from '../schedules/errorTable.js';
+import { verdictOf, type Calibration } from '../schedules/calibration.js';
 import type { Schedule } from '../schedules/schedule.js';
 import type { MetricsLine } from '../training/metrics.js';
+import { calibrationPlot } from './plots/calibration.js';
 import { errorHeatMap } from './plots/errorHeatMap.js';
 import { frontierPlot, type Frontier } from './plots/frontier.js';
 import { scheduleSteps } from './plots/scheduleSteps.js';
@@ -13,6 +15,7 @@ export interface Measured {
   readonly schedule?: Schedule;
   readonly frontier?: Frontier;
   readonly errorTable?: ErrorTable;
+  readonly calibration?: Calibration;
   readonly training?: readonly MetricsLine[];
 }
 
@@ -29,7 +32,7 @@ export interface Figure {
 type Drawing = (width: PlotWidth) => string | undefined;
 
 /** In the order of a report: what is done, what it costs, why, and how the heads came about. */
-export function figuresOf({ schedule, frontier, errorTable, training }: Measured): Figure[] {
+export function figuresOf({ schedule, frontier, errorTable, calibration, training }: Measured): Figure[] {
   return [
     ...(schedule
       ? figure('Which exit each step runs', (width) => scheduleSteps(schedule, width), scheduleReading)
@@ -39,6 +42,13 @@ export function figuresOf({ schedule, frontier, errorTable, training }: Measured
       : []),
     ...(errorTable
       ? figure('Where leaving early hurts', (width) => errorHeatMap(errorTable, width), errorReading)
+      : []),
+    ...(calibration
+      ? figure(
+          'Whether uncertainty heads are right',
+          (width) => calibrationPlot(calibration, width),
+          calibrationReading(calibration),
+        )
       : []),
     ...(training ? figure('Training', (width) => trainingCurves(training, width), trainingReading) : []),
   ];
@@ -60,6 +70,10 @@ const errorReading =
   'The colour says how far that exit is from the full-depth prediction there; one step of the same size along the colour ' +
   'bar is always the same factor. Calm colours are places where the remaining blocks change little, and a schedule leaves ' +
   'early there. Blank cells have no excess; a cell with a cross was not measured.';
+
+const calibrationReading = (calibration: Calibration): string =>
+  'Held-out samples of each exit in tenths, by the error that its uncertainty head predicts; light lines are shallow exits. On ' +
+  `the dashed line prediction and measurement agree. In these numbers, ${verdictOf(calibration)}.`;
 
 const trainingReading =
   'Losses fall towards the right as the model learns; equal distances up the axis are equal factors. Where every exit has a ' +

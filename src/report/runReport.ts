@@ -1,6 +1,8 @@
 // What is there to tell about a run? Whatever its folder holds so far: training, error table, schedule.
 import { remembering, type ErrorTable } from '../schedules/errorTable.js';
 import { mostRefreshed } from '../schedules/refreshed.js';
+import { isFile } from '../files/disk.js';
+import { calibrationPath, readCalibration } from '../schedules/calibrationFile.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { mostSpeedup, solveSchedule, uniformSchedule } from '../schedules/solve.js';
 import { errorTableOf, scheduleOf } from '../bundle/export.js';
@@ -13,6 +15,8 @@ import type { Frontier } from './plots/frontier.js';
 export async function runReport(trained: Trained): Promise<Report> {
   const { run, config, backbone, heads } = trained;
   const [table, schedule] = [await errorTableOf(trained), await scheduleOf(trained)];
+  const calibrated = calibrationPath(run.path);
+  const calibration = (await isFile(calibrated)) ? await readCalibration(calibrated) : undefined;
   const training = await readMetrics(run.metrics);
   return {
     title: config.name,
@@ -20,6 +24,7 @@ export async function runReport(trained: Trained): Promise<Report> {
     ...(schedule && { schedule, headline: headlineOf(schedule) }),
     ...(table && { errorTable: table }),
     ...(table && schedule && { frontier: frontierOf(table, schedule) }),
+    ...(calibration && { calibration }),
     ...(training.length > 0 && { training }),
     facts: [
       { label: 'Backbone', value: `${backbone.spec.size} (${backbone.source})` },
