@@ -110,6 +110,7 @@ export type { VaeSpec } from './vae/spec.js';
 export { pretrain } from './training/pretrain.js';
 export { lambdas, type LambdaRule } from './training/lambda.js';
 export { trainHeads } from './training/trainHeads.js';
+export { trainRun } from './training/modes.js';
 export { openTrained, type Trained } from './training/openTrained.js';
 export { createRun, openRun, type Run } from './training/runFolder.js';
 export { startRun } from './training/startRun.js';

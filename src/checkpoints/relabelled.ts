@@ -16,8 +16,8 @@ export interface Relabelled {
   readonly weights: Weights;
 }
 
-/** The table of a DiT, of one block that has its own, and of a U-ViT. */
-const table = /^((blocks\.\d+\.)?y_embedder\.embedding_table|label_emb)\.weight$/;
+/** The table of labels of a DiT, of one block that has its own, and of a U-ViT. */
+export const labelTable = /^((blocks\.\d+\.)?y_embedder\.embedding_table|label_emb)\.weight$/;
 
 /**
  * Tables with new rows; all other weights stay where they lie.
@@ -31,7 +31,7 @@ export async function relabelled(spec: BackboneSpec, weights: Weights, labels: L
   const made = relabelledSpec(spec, rows);
   const tables: Record<string, HostTensor> = {};
   for (const [name, weight] of Object.entries(weights)) {
-    if (!table.test(name)) continue;
+    if (!labelTable.test(name)) continue;
     const old = isStored(weight) ? await readTensor(weight) : weight;
     tables[name] = withRows(spec, name, old, rows);
   }
@@ -41,7 +41,7 @@ export async function relabelled(spec: BackboneSpec, weights: Weights, labels: L
 /** What the table of a backbone's file says that its spec was before. @param made the spec after */
 export function beforeRelabelling(made: BackboneSpec, tensors: Weights): BackboneSpec {
   requireLabelled(made);
-  const found = Object.entries(tensors).find(([name]) => table.test(name));
+  const found = Object.entries(tensors).find(([name]) => labelTable.test(name));
   // An unconditional one was made of one with a row for no class, see labels.ts.
   const nullClass = made.nullClass || made.classes === 0;
   const rows = found?.[1].shape[0] ?? 0;

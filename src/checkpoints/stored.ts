@@ -1,6 +1,13 @@
 // How do the numbers of a tensor get out of a file? By offset: raw bytes, or widened to 32-bit floats.
 import { open } from 'node:fs/promises';
-import type { HostTensor, HostTensors, StoredFloat, StoredTensor } from '../engine/tensors.js';
+import {
+  isStored,
+  type HostTensor,
+  type HostTensors,
+  type StoredFloat,
+  type StoredTensor,
+  type Weights,
+} from '../engine/tensors.js';
 import { messageOf, unreachable, UserError } from '../errors.js';
 import { widenBrain, widenHalf } from './half.js';
 
@@ -103,9 +110,11 @@ export async function readTensor(stored: StoredTensor): Promise<HostTensor> {
   return { shape: stored.shape, data: widen(stored.dtype, await readBytes(stored)) };
 }
 
-export async function readTensors(stored: Readonly<Record<string, StoredTensor>>): Promise<HostTensors> {
+/** Weights that are in memory stay the arrays they are. */
+export async function readTensors(weights: Weights): Promise<HostTensors> {
   const read: (readonly [string, HostTensor])[] = [];
-  for (const [name, tensor] of Object.entries(stored)) read.push([name, await readTensor(tensor)]);
+  for (const [name, weight] of Object.entries(weights))
+    read.push([name, isStored(weight) ? await readTensor(weight) : weight]);
   // Not by assignment: a name in a file may be __proto__.
   return Object.fromEntries(read);
 }

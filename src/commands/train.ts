@@ -1,9 +1,10 @@
-// exithead train: trains exit heads on a frozen backbone.
+// exithead train: trains exit heads on a frozen backbone, or the backbone itself for its exits.
 import { requireGuidable } from '../backbones/guidance.js';
+import { withTuning } from '../config/tuning.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
+import { checkTraining, rehearseRun, trainRun } from '../training/modes.js';
 import { openFrozen } from '../training/openTrained.js';
-import { headsObjective, rehearseHeads, trainHeads } from '../training/trainHeads.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
 import type { Terminal } from './terminal.js';
@@ -15,26 +16,26 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const { config } = loaded;
   const backbone = await openFrozen(config);
   // Mistakes are found before there is a run; `profile` will need the held-out images.
-  await headsObjective(config, backbone);
+  await checkTraining(config, backbone);
   requireGuidable(backbone.spec, config.sample.guidance);
   const pictures = await openPictureVae(backbone.spec, config.vae);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
   if (call.dryRun)
     return showRehearsal(
-      await rehearseHeads(config, backbone, await pickEngine(config.engine)),
+      await rehearseRun(config, backbone, await pickEngine(config.engine)),
       config.train,
       terminal,
     );
   const work = await workOf(config, call, terminal, 'train');
   // A branch on the hub may move on; the run stays with what it began with.
   const pinned = {
-    ...config,
+    ...withTuning(config),
     backbone: { ...config.backbone, path: backbone.source },
     vae: { ...config.vae, path: pictures?.vae.source },
   };
   const run = await start(pinned);
   terminal.line(`run ${run.path}`);
-  const heads = await trainHeads(run, pinned, backbone, work);
+  const heads = await trainRun(run, pinned, backbone, work);
   terminal.line(`heads in ${heads}`);
   terminal.line(`next: exithead profile ${run.path}`);
   return { run: run.path, heads };

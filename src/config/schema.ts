@@ -198,10 +198,13 @@ const trainSchema = z.strictObject({
   backbone: sections.backboneFileSection,
   data: sections.dataSection,
   diffusion: sections.diffusionSection,
+  mode: sections.modeSection,
   heads: sections.headsSection,
   loss: sections.lossSection,
   optimizer: sections.optimizerSection,
   train: sections.trainSection,
+  finetune: sections.finetuneSection.optional(),
+  lora: sections.loraSection.optional(),
   profile: sections.profileSection,
   uncertainty: sections.uncertaintySection,
   schedule: sections.scheduleSection,
@@ -267,6 +270,41 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
     broken: ({ backbone: { size, imageSize } }) =>
       imageSize !== undefined && size === undefined
         ? 'goes with backbone.size alone; add that, or remove this'
+        : undefined,
+  },
+  {
+    keys: [['finetune'], ['mode']],
+    broken: ({ mode, finetune }) =>
+      mode === 'frozen' && finetune !== undefined
+        ? 'goes with mode finetune or lora, and mode is frozen; set mode, or remove this section'
+        : undefined,
+  },
+  {
+    keys: [['lora'], ['mode']],
+    broken: ({ mode, lora }) =>
+      mode !== 'lora' && lora !== undefined
+        ? `goes with mode lora, and mode is ${mode}; set mode, or remove this section`
+        : undefined,
+  },
+  {
+    keys: [['finetune', 'form'], ['loss', 'times'], ['mode']],
+    broken: ({ mode, finetune, loss: { times } }) =>
+      mode !== 'frozen' && (finetune?.form ?? 'skip') === 'skip' && times !== 'stratified'
+        ? `is skip, which needs loss.times stratified, and that is ${times}; set finetune.form=gather, or change the times`
+        : undefined,
+  },
+  {
+    keys: [['engine', 'frozenPrecision'], ['mode']],
+    broken: ({ mode, engine: { frozenPrecision } }) =>
+      mode !== 'frozen' && frozenPrecision !== 'fp32'
+        ? `is ${frozenPrecision}, expected fp32: in mode ${mode} the backbone is trained`
+        : undefined,
+  },
+  {
+    keys: [['heads', 'kind'], ['mode']],
+    broken: ({ mode, heads: { kind } }) =>
+      mode !== 'frozen' && (kind === 'memory' || kind === 'remembered')
+        ? `is ${kind}, and mode is ${mode}, in which samples come without a full-depth step before them; choose another kind`
         : undefined,
   },
   {

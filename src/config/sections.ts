@@ -11,6 +11,7 @@ import type { Baseline } from '../evaluate/ways.js';
 import type { HeadPlan } from '../exits/heads.js';
 import type { Uncertainty } from '../exits/uncertainty.js';
 import type { Curriculum } from '../training/curriculum.js';
+import type { ExitsForm } from '../training/exitGroups.js';
 import type { ExitWeighting } from '../training/exitWeights.js';
 import type { LambdaRule } from '../training/lambda.js';
 import type { PairKind } from '../training/pairs.js';
@@ -45,6 +46,8 @@ const timesKinds = [
 const exitWeightings = ['uniform', 'linear', 'inverse', 'macs'] as const satisfies readonly ExitWeighting[];
 const uncertaintyForms = ['log-excess', 'deediff'] as const satisfies readonly Uncertainty['form'][];
 const curricula = ['all', 'rotating', 'gradual'] as const satisfies readonly Curriculum['kind'][];
+const exitsForms = ['skip', 'gather'] as const satisfies readonly ExitsForm[];
+const modes = ['frozen', 'lora', 'finetune'] as const;
 const families = ['dit', 'uvit'] as const satisfies readonly BackboneSpec['family'][];
 const baselines = ['fewer-steps', 'fixed-exit', 'caching'] as const satisfies readonly Baseline[];
 const exitRules = ['skips', 'plain'] as const satisfies readonly ExitRule[];
@@ -249,6 +252,69 @@ export const headsSection = z
   })
   .prefault({})
   .describe('the exit heads');
+
+/** Which weights a training moves. */
+export const modeSection = z
+  .enum(modes)
+  .default('frozen')
+  .describe(
+    'what is trained: frozen, heads on a backbone that stays as it is; finetune, the backbone itself, each time at its own exit, as in ASE; lora, the same with low-rank additions to its layers (docs/modes.md)',
+  );
+
+/** Not in mode frozen. */
+export const finetuneSection = z
+  .strictObject({
+    exits: z
+      .union([z.literal('ase'), z.array(count(1000)).min(1).max(1000)])
+      .default('ase')
+      .describe(
+        'blocks that run in equal stretches of native t, from data to noise; ase: ten that fall as in ASE, scaled to the backbone',
+      ),
+    meanDepth: z
+      .number()
+      .min(0.5)
+      .max(1)
+      .default(0.714)
+      .describe('mean share of the blocks under ase; 0.714 is what was published'),
+    schedule: file('a schedule.json of `exithead schedule`, instead of exits').optional(),
+    form: z
+      .enum(exitsForms)
+      .default('skip')
+      .describe(
+        'the same numbers in two ways: skip runs no block after the exit of a sample; gather runs all blocks, as the code of ASE, for times that are not stratified',
+      ),
+    lr: z
+      .number()
+      .gt(0)
+      .max(10)
+      .default(1e-5)
+      .describe('learning rate of mode finetune, instead of optimizer.lr'),
+    ema: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.9999)
+      .describe('decay of the averaged weights in both modes, instead of optimizer.ema'),
+  })
+  .describe('training the backbone itself, in the modes finetune and lora');
+
+/** In mode lora. */
+export const loraSection = z
+  .strictObject({
+    rank: count(65536).default(8).describe('rank of what is added to a layer'),
+    alpha: z.number().gt(0).max(1e6).default(8).describe('what is added counts alpha / rank'),
+    lr: z
+      .number()
+      .gt(0)
+      .max(10)
+      .default(1e-3)
+      .describe('learning rate of mode lora, instead of optimizer.lr'),
+    labels: z
+      .boolean()
+      .default(false)
+      .describe('whether the table of labels moves, too, which `new` rows of backbone.labels need'),
+  })
+  .describe('low-rank additions, in mode lora');
 
 /** How much each time counts, and how often it comes. */
 const timeKeys = z.strictObject({

@@ -8,7 +8,7 @@ import { openSafetensors } from '../checkpoints/safetensors.js';
 import { loadConfig } from '../config/load.js';
 import { isFile } from '../files/disk.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
-import { openFrozen } from '../training/openTrained.js';
+import { openBackboneOf } from '../training/openTrained.js';
 
 /** A fingerprint that a file names, and that of what it was held against. */
 export interface Fit {
@@ -27,7 +27,7 @@ export async function backboneFor(
   if (given !== undefined) return openBackbone({ path: given, weights: 'auto' });
   const config = join(dirname(path), 'config.yaml');
   if (!(await isFile(config))) return undefined;
-  return openFrozen((await loadConfig(config, { kind: 'train' })).config);
+  return openBackboneOf(dirname(path), (await loadConfig(config, { kind: 'train' })).config);
 }
 
 /** Holds the fingerprints that a schedule or an error table names against what lies beside it. */

@@ -45,12 +45,16 @@ export interface Subject {
   readonly weights: HostTensors;
   readonly frozen: FrozenWeights;
   readonly stepOf: (options: UpdateOptions) => Step;
+  /** Multiply-adds of one sample in one step, where the compiled step does not know them. */
+  readonly macs?: number;
   /** What the step takes beside its state. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
   /** At which times samples are noised. */
   readonly times: TimesRule;
   /** Weights of a sample's errors by its native t, [T] each, under the names of the inputs that take them. */
   readonly timeWeights: Readonly<Record<string, Float32Array>>;
+  /** Number by native t, [T]: samples of a batch come in descending order of it. */
+  readonly deepestFirst?: Float32Array;
   /** For heads that remember. */
   readonly pairs?: Pairs | undefined;
   /** What else a step is fed, counted from 0. It depends on the index alone, so a resumed run repeats nothing. */
@@ -120,7 +124,7 @@ export async function rehearse(subject: Subject): Promise<Rehearsal> {
     for (const index of [2, 3]) await step(await feeds(index));
     return {
       trainable: countOf(weights),
-      macs: step.macs,
+      macs: subject.macs ?? step.macs,
       secondsPerStep: (performance.now() - begun) / 2000,
       steps: config.train.steps,
       peakBytes: peakBytes(),
@@ -143,7 +147,7 @@ function compileStep(
 }
 
 async function feedsOf(
-  { spec, config, times, timeWeights, feedsAt, pairs }: Subject,
+  { spec, config, times, timeWeights, deepestFirst, feedsAt, pairs }: Subject,
   dataset: Dataset,
 ): Promise<(index: number) => Promise<Feeds>> {
   const { seed, optimizer, train } = config;
@@ -154,7 +158,7 @@ async function feedsOf(
     // Without a prompt that asks for nothing, none is left out.
     labelDropout: prompts.none === undefined ? 0 : config.diffusion.labelDropout,
     none: prompts.none ?? 0,
-    pairs,
+    ...{ deepestFirst, pairs },
   });
   return async (index) => {
     const { y, weights, before, ...noisy } = await batches(index);
@@ -163,6 +167,6 @@ async function feedsOf(
   };
 }
 
-function shapesOf(weights: HostTensors): Shapes {
+export function shapesOf(weights: HostTensors): Shapes {
   return Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, shape]));
 }

@@ -27,6 +27,8 @@ export interface NoisyBatchOptions extends BatchOptions {
   readonly times: TimesRule;
   /** Weights by native t, [T] each, under the names of the inputs that take them. */
   readonly timeWeights: Readonly<Record<string, Float32Array>>;
+  /** Number by native t, [T]: the times of a batch come in descending order of it, in their own order unless given. */
+  readonly deepestFirst?: Float32Array | undefined;
   /** Share of labels to drop, so that guidance has an unconditional model. */
   readonly labelDropout: number;
   /** The label that asks for nothing. */
@@ -40,14 +42,16 @@ export function noisyBatches(
   dataset: Dataset,
   options: NoisyBatchOptions,
 ): (step: number) => Promise<NoisyBatch> {
-  const { seed, batch, diffusion, times, timeWeights, labelDropout, none, pairs } = options;
+  const { seed, batch, diffusion, times, timeWeights, deepestFirst, labelDropout, none, pairs } = options;
   const examples = batches(dataset, options);
   const timesOf = drawsTimes(times, diffusion);
   return async (step) => {
     const { x: clean, y: labels } = await examples(step);
     const random = stream(seed, 'training noise', step);
     const noise = random.normals(clean.length);
-    const t = timesOf(random, batch);
+    const drawn = timesOf(random, batch);
+    const depth = (at: number): number => deepestFirst?.[at] ?? 0;
+    const t = deepestFirst ? drawn.toSorted((a, b) => depth(b) - depth(a)) : drawn;
     return {
       x: addNoise(diffusion, clean, noise, t),
       noise,

@@ -3,10 +3,11 @@ import { loadConfig } from '../config/load.js';
 import type { Setting } from '../config/layers.js';
 import type { TrainConfig } from '../config/schema.js';
 import { openBackbone, type OpenedBackbone } from '../checkpoints/backbone.js';
-import { UserError } from '../errors.js';
+import { unreachable, UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
 import type { StoredModel } from '../exits/model.js';
 import { readHeads, type TrainedHeads } from '../exits/headsFile.js';
+import { tunedBackbonePath } from './finetune.js';
 import { openRun, type Run } from './runFolder.js';
 import { headsPath } from './trainHeads.js';
 
@@ -44,6 +45,24 @@ export async function openFrozen({
 }
 
 /**
+ * The backbone that the heads of a finished run stand on: that of its config, or the one that it has made of it.
+ * @param path of the run folder
+ * @throws UserError as `openFrozen` does
+ */
+export function openBackboneOf(path: string, config: TrainConfig): Promise<OpenedBackbone> {
+  const { mode, backbone, diffusion } = config;
+  switch (mode) {
+    case 'frozen':
+      return openFrozen({ backbone, diffusion });
+    case 'finetune':
+    case 'lora':
+      return openFrozen({ backbone: { path: tunedBackbonePath(path), weights: 'auto' }, diffusion });
+    default:
+      return unreachable(mode);
+  }
+}
+
+/**
  * @param path of a run folder
  * @param set settings on top of its config: what profile and schedule shall do differently
  * @throws UserError if the run is not finished, its backbone has changed since, or a setting would compute the backbone
@@ -52,12 +71,12 @@ export async function openFrozen({
 export async function openTrained(path: string, set: readonly Setting[] = []): Promise<Trained> {
   const run = await openRun(path);
   const { config } = await loadConfig(run.config, { kind: 'train', set });
-  if (set.length > 0) await requireOwnPrecision(run, config);
+  if (set.length > 0) await requireOwnTraining(run, config);
   if (!(await isFile(headsPath(run))))
     throw new UserError(
       `${path} has no heads.safetensors yet: its training is not finished. Go on with \`exithead train ${path} --resume\`.`,
     );
-  const backbone = await openFrozen(config);
+  const backbone = await openBackboneOf(path, config);
   const { spec, weights, fingerprint } = backbone;
   const heads = await readHeads(headsPath(run), spec, fingerprint);
   return {
@@ -66,9 +85,13 @@ export async function openTrained(path: string, set: readonly Setting[] = []): P
   };
 }
 
-async function requireOwnPrecision(run: Run, { engine }: TrainConfig): Promise<void> {
+async function requireOwnTraining(run: Run, { mode, engine }: TrainConfig): Promise<void> {
   const { config } = await loadConfig(run.config, { kind: 'train' });
   const { frozenPrecision } = config.engine;
+  if (mode !== config.mode)
+    throw new UserError(
+      `${run.path} was trained in mode ${config.mode}, so the rest of the run cannot be in mode ${mode}. Leave mode out, or train a run of that mode.`,
+    );
   if (engine.frozenPrecision === frozenPrecision) return;
   throw new UserError(
     `${run.path} trained its heads on a backbone in ${frozenPrecision}, so the rest of the run cannot have it in ` +

@@ -47,6 +47,19 @@ describe('noisy batches', () => {
     expect(x).toBeAllClose(expected, 1e-6);
   });
 
+  it('come deepest first where times have depths, with the same times', async () => {
+    const depths = Float32Array.from({ length: schedule.steps }, (_, t) => 12 - Math.floor(t / 100));
+    const plain = await noisyBatches(dataset, options)(6);
+    const { t, weights } = await noisyBatches(dataset, {
+      ...options,
+      timeWeights: { exit: depths },
+      deepestFirst: depths,
+    })(6);
+    expect(t).toEqual(plain.t.toSorted());
+    expect(t).not.toEqual(plain.t);
+    expect(weights['exit']).toEqual(Float32Array.from(t, (at) => depths[at] ?? NaN));
+  });
+
   it('weigh every sample by its time', async () => {
     const { t, weights } = await noisyBatches(dataset, options)(2);
     expect(t).toHaveLength(8);
