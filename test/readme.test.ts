@@ -18,7 +18,7 @@ const quick: Readonly<Record<string, readonly string[]>> = {
   profile: ['--samples', '64', '--bins', '2'],
   sample: ['--set', 'sample.count=2', '--out', path('samples')],
   // Training its judge takes minutes; test/pipelineEvaluate.test.ts goes all the way.
-  evaluate: ['--dry-run'],
+  evaluate: ['--dry-run', '--batch', '4'],
 };
 
 /** Runs and bundles of the README lie in the working folder; those of the test in its own. */
