@@ -66,10 +66,19 @@ export { recognise, type Recognised } from './backbones/recognise.js';
 export { guided, requireGuidable } from './backbones/guidance.js';
 
 export { headKinds, headPlan, initialHeads, runHead, type HeadPlan } from './exits/heads.js';
+export { memoryAt, residualOf, type Memory, type Remembered } from './exits/memory.js';
 export { readHeads, writeHeads, type TrainedHeads } from './exits/headsFile.js';
 export { exitMacs, exitsOf, exitStep, type Model, type StoredModel } from './exits/model.js';
 export { modelIn, quantise, weightsIn } from './exits/precision.js';
-export { features, runAll, runHeads, runTo, type ExitPrediction, type Heads } from './exits/run.js';
+export {
+  features,
+  residualsOf,
+  runAll,
+  runHeads,
+  runTo,
+  type ExitPrediction,
+  type Heads,
+} from './exits/run.js';
 export { openDenoiser, type Denoiser, type Trajectory } from './exits/denoiser.js';
 export { promptsOf, type CaptionBatch, type Captions, type Prompts } from './exits/prompts.js';
 

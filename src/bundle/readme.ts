@@ -1,5 +1,6 @@
 // What does the README of a bundle say? Enough to sample with it, here or from another language.
 import type { BetaKind } from '../diffusion/betas.js';
+import { remembers } from '../exits/heads.js';
 import { stretchesOf, type Schedule } from '../schedules/schedule.js';
 import type { BundleDescription } from './description.js';
 
@@ -21,6 +22,14 @@ export function bundleReadme(bundle: BundleDescription, schedule: Schedule): str
     vae === undefined
       ? ''
       : `\n- Pictures: what is drawn are latents; the autoencoder \`${plain(vae.source)}\`, fingerprint \`${plain(vae.fingerprint)}\`, makes pictures of them`;
+  const memory = heads.some(({ kind }) => remembers(kind))
+    ? `
+
+These heads remember: a full-depth step keeps, for each exit in use and for each half of guidance, what is missing from the
+tokens there, residual = last tokens - tokens. A \`remembered\` head adds it to its own tokens and uses the backbone's last
+layer; a \`memory\` head adds (1 + scale(u)) residual + up(gelu(down([layer_norm(hidden), layer_norm(residual)]) + times(u))),
+u being waves of the native t and of how much larger that of the full-depth step was (16 cosines and 16 sines each).`
+    : '';
   const isTold = backbone.conditioning === 'captions';
   const captions = isTold
     ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
@@ -59,7 +68,8 @@ ${headRows.join('\n')}
 
 Every head ends in a last layer of the backbone's shape (\`last\`). An \`adapter\` head first adds
 up(gelu(down(layer_norm(hidden)))) to the tokens; a \`block\` head first runs one more block; a \`shared\` head has no
-weights and uses the backbone's last layer.
+weights and uses the backbone's last layer; a \`low-rank\` head uses it, too, with up(down(condition)) added to the shift and
+scale of its norm.${memory}
 
 ## Without exithead
 
