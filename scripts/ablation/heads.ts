@@ -3,22 +3,27 @@ import { join } from 'node:path';
 import { errorTableOf, errorTablePath } from '../../src/bundle/export.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
+import { withTuning } from '../../src/config/tuning.js';
 import { openData } from '../../src/data/open.js';
 import { diffusion } from '../../src/diffusion/betas.js';
+import type { Model } from '../../src/exits/model.js';
 import { isFile } from '../../src/files/disk.js';
 import { writeErrorTable, type ErrorTable } from '../../src/schedules/errorTable.js';
 import { profile } from '../../src/schedules/profile.js';
 import type { Work } from '../../src/training/fit.js';
+import { trainRun } from '../../src/training/modes.js';
 import { openFrozen, openTrained, type Trained } from '../../src/training/openTrained.js';
 import { openRun, runsIn } from '../../src/training/runFolder.js';
 import { startRun } from '../../src/training/startRun.js';
-import { headsPath, trainHeads } from '../../src/training/trainHeads.js';
+import { headsPath } from '../../src/training/trainHeads.js';
 import type { Variant } from './plan.js';
 
 export const configPath = join(import.meta.dirname, '../../configs/mnist/ablation.yaml');
 
 export interface Prepared {
   readonly trained: Trained;
+  /** The backbone as it was published: what every variant is compared with, whether it moved the backbone or not. */
+  readonly base: Model;
   readonly table: ErrorTable;
 }
 
@@ -26,15 +31,22 @@ export interface Prepared {
 export async function prepare(variant: Variant, root: string, work: Work): Promise<Prepared> {
   const name = `ablation-${variant.name}`;
   const set = [...variant.set, `name=${name}`].map(parseSetting);
-  const loaded = await loadConfig(configPath, { kind: 'train', set });
+  const read = await loadConfig(configPath, { kind: 'train', set });
+  const loaded = { ...read, config: withTuning(read.config) };
+  const backbone = await openFrozen(loaded.config);
   const begun = (await runsIn(root, name)).at(-1);
   const run = await startRun(loaded, { root, resume: begun !== undefined });
   if (!(await isFile(headsPath(run)))) {
     work.say(`${variant.name}: training ${loaded.config.train.steps} steps`);
-    await trainHeads(run, loaded.config, await openFrozen(loaded.config), work);
+    await trainRun(run, loaded.config, backbone, work);
   }
   const trained = await openTrained((await openRun(run.path)).path);
-  return { trained, table: (await errorTableOf(trained)) ?? (await measure(trained, work)) };
+  const { spec, weights } = backbone;
+  return {
+    trained,
+    table: (await errorTableOf(trained)) ?? (await measure(trained, work)),
+    base: { spec, backbone: weights, plans: [], heads: {} },
+  };
 }
 
 async function measure(trained: Trained, work: Work): Promise<ErrorTable> {
@@ -43,6 +55,7 @@ async function measure(trained: Trained, work: Work): Promise<ErrorTable> {
     ...{ ...work, model, seed: config.seed, ...config.profile, diffusion: diffusion(config.diffusion) },
     dataset: await openData(config.data, 'test', model.spec),
     fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
+    ages: config.heads.memory,
   });
   await writeErrorTable(errorTablePath(run), table);
   return table;

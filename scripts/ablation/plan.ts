@@ -48,6 +48,8 @@ export const variants: readonly Variant[] = [
   variant('exit weights', 'weights-macs', 'loss.exitWeights=macs'),
   variant('curriculum', 'rotating', 'loss.curriculum=rotating'),
   variant('curriculum', 'gradual', 'loss.curriculum=gradual'),
+  variant('mode', 'lora', 'mode=lora', 'heads.kind=shared'),
+  variant('mode', 'finetune', 'mode=finetune', 'heads.kind=shared'),
   variant('length', 'short', 'train.steps=300'),
   variant('length', 'long', 'train.steps=1800'),
 ];

@@ -14,6 +14,7 @@ import type { FeatureExtractor } from '../../src/evaluate/features.js';
 import { referenceOf, type Reference } from '../../src/evaluate/judge.js';
 import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
 import { cachings, eachOnce, fewerSteps, fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
+import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
@@ -49,16 +50,18 @@ export async function tryHeads(
   court: Court,
   work: Work,
 ): Promise<Measured[]> {
-  const { config, model } = prepared.trained;
+  const { base } = prepared;
+  const { config } = prepared.trained;
+  const { depth } = base.spec;
   const { solver, steps, samples, seeds, budgets } = trial;
   const timesteps = respace(config.diffusion.steps, String(steps));
   const [full, ...others] = eachOnce([
-    { ...fullDepth(timesteps, model.spec.depth), model },
+    { ...fullDepth(timesteps, depth), model: base },
     ...budgets.map((n) => ({
-      ...fewerSteps(config.diffusion.steps, steps, model.spec.depth, n / steps),
-      model,
+      ...fewerSteps(config.diffusion.steps, steps, depth, n / steps),
+      model: base,
     })),
-    ...budgets.flatMap((n) => forgetful(model, timesteps, n / steps)),
+    ...budgets.flatMap((n) => forgetful(base, timesteps, n / steps)),
     ...budgets.flatMap((n) => own(variant, prepared, timesteps, n / steps)),
   ]);
   if (!full) throw new Error('full depth is always drawn');
@@ -78,7 +81,7 @@ export async function tryHeads(
       ...settings,
       solver: solver === 'ddim' ? { kind: solver, eta: 0 } : { kind: solver },
       diffusion: diffusion(config.diffusion),
-      prompts: promptsOf(model.spec),
+      prompts: promptsOf(base.spec),
     },
     seeds,
     decidesLabels: true,
@@ -91,11 +94,9 @@ export async function tryHeads(
 }
 
 /** What remembers without training. */
-function forgetful(model: Model, timesteps: readonly number[], depthUsed: number): SamplingWay[] {
-  const plans = exitsOf(model)
-    .slice(0, -1)
-    .map((exit) => headPlan('remembered', exit));
-  const remembering: Model = { ...model, plans, heads: {} };
+function forgetful(base: Model, timesteps: readonly number[], depthUsed: number): SamplingWay[] {
+  const plans = exitsForHeads(base.spec).map((exit) => headPlan('remembered', exit));
+  const remembering: Model = { ...base, plans };
   const costs = exitsOf(remembering).map((exit) => ({ exit, macs: exitMacs(remembering, exit) }));
   return cachings(timesteps, costs, depthUsed, 2).map((course) => ({ ...course, model: remembering }));
 }
@@ -103,12 +104,21 @@ function forgetful(model: Model, timesteps: readonly number[], depthUsed: number
 /** The variant's best schedule within the budget, where one keeps it. */
 function own(
   variant: string,
-  { trained: { model }, table }: Prepared,
+  {
+    trained: {
+      model,
+      config: { mode },
+    },
+    table,
+  }: Prepared,
   timesteps: readonly number[],
   depthUsed: number,
 ): SamplingWay[] {
   const { exits } = solveSchedule({ table, timesteps }, 1 / depthUsed);
+  const { depth } = model.spec;
   return [
+    // A backbone that was trained on is no longer what the others are compared with.
+    ...(mode === 'frozen' ? [] : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
     { name: `${variant} ${Math.round(100 * depthUsed)} %`, kind: 'scheduled', timesteps, exits, model },
   ];
 }

@@ -25,10 +25,10 @@ import {
   type HeadsLoss,
   type Targets,
 } from './headsStep.js';
+import type { Pairs } from './pairs.js';
 import { logLine, type Run } from './runFolder.js';
 import { part } from './state.js';
 import { mixtureTables } from './target.js';
-import type { Pairs } from './pairs.js';
 import { sensitivityWeights, timesRule, timeWeights } from './timeWeights.js';
 import { boundTables } from './variance.js';
 
