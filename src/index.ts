@@ -80,6 +80,7 @@ export {
   type Heads,
 } from './exits/run.js';
 export { openDenoiser, type Denoiser, type Trajectory } from './exits/denoiser.js';
+export { openPerSample, type PerSampleDenoiser } from './exits/perSample.js';
 export { promptsOf, type CaptionBatch, type Captions, type Prompts } from './exits/prompts.js';
 
 export {
@@ -120,6 +121,7 @@ export { pretrain } from './training/pretrain.js';
 export { lambdas, type LambdaRule } from './training/lambda.js';
 export { trainHeads } from './training/trainHeads.js';
 export { trainRun } from './training/modes.js';
+export { trainUncertainty } from './training/trainUncertainty.js';
 export { openTrained, type Trained } from './training/openTrained.js';
 export { createRun, openRun, type Run } from './training/runFolder.js';
 export { startRun } from './training/startRun.js';
@@ -137,6 +139,7 @@ export {
   type Sensitivity,
 } from './schedules/sensitivity.js';
 export { frontier, solveSchedule, uniformSchedule } from './schedules/solve.js';
+export { calibrate, type CalibrateOptions } from './schedules/calibrate.js';
 export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from './schedules/schedule.js';
 
 export { sample, type Denoise, type SampleOptions } from './samplers/sampler.js';
