@@ -29,27 +29,31 @@ export interface Stage {
 
 const variant = (factor: string, name: string, ...set: string[]): Variant => ({ name, factor, set });
 
+/** Heads that remember nothing may leave anywhere. */
+const forgetting = ['heads.exits=[2,4,6,8,10]', 'loss.denoising=1'];
+
 export const variants: readonly Variant[] = [
   variant('default', 'default'),
-  variant('head', 'shared', 'heads.kind=shared', 'train.steps=1'),
-  variant('head', 'linear', 'heads.kind=linear'),
-  variant('head', 'low-rank', 'heads.kind=low-rank'),
-  variant('head', 'block', 'heads.kind=block'),
-  variant('head', 'memory', 'heads.kind=memory'),
-  variant('head', 'wide-adapter', 'heads.bottleneck=256'),
+  variant('head', 'shared', 'heads.kind=shared', ...forgetting, 'train.steps=1'),
+  variant('head', 'linear', 'heads.kind=linear', ...forgetting),
+  variant('head', 'low-rank', 'heads.kind=low-rank', ...forgetting),
+  variant('head', 'adapter', 'heads.kind=adapter', ...forgetting),
+  variant('head', 'block', 'heads.kind=block', ...forgetting),
+  variant('head', 'wide-memory', 'heads.bottleneck=256'),
+  variant('target', 'both-targets', 'loss.denoising=1'),
+  variant('target', 'noise-only', 'loss.denoising=1', 'loss.distillation=0'),
+  variant('pairs', 'noise-pairs', 'heads.memory.pairs=noise'),
   variant('lambda', 'min-snr', 'loss.lambda=min-snr'),
   variant('lambda', 'soft-min-snr', 'loss.lambda=soft-min-snr'),
   variant('lambda', 'p2', 'loss.lambda=p2'),
   variant('lambda', 'edm', 'loss.lambda=edm'),
-  variant('target', 'noise-only', 'loss.distillation=0'),
-  variant('target', 'imitation-only', 'loss.denoising=0'),
   variant('exit weights', 'weights-linear', 'loss.exitWeights=linear'),
   variant('exit weights', 'weights-inverse', 'loss.exitWeights=inverse'),
   variant('exit weights', 'weights-macs', 'loss.exitWeights=macs'),
   variant('curriculum', 'rotating', 'loss.curriculum=rotating'),
   variant('curriculum', 'gradual', 'loss.curriculum=gradual'),
-  variant('mode', 'lora', 'mode=lora', 'heads.kind=shared'),
-  variant('mode', 'finetune', 'mode=finetune', 'heads.kind=shared'),
+  variant('mode', 'lora', 'mode=lora', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'),
+  variant('mode', 'finetune', 'mode=finetune', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'),
   variant('length', 'short', 'train.steps=300'),
   variant('length', 'long', 'train.steps=1800'),
 ];
@@ -67,7 +71,7 @@ export const stages: readonly Stage[] = [
       { ...fine, solver: 'ddim', steps: 25, budgets: [19, 16, 12, 10] },
       { ...fine, solver: 'ddim', steps: 50, budgets: [38, 32, 25, 20] },
     ],
-    names: ['default', 'block', 'memory', 'long'],
+    names: ['default', 'long', 'adapter', 'block', 'lora', 'finetune'],
   },
   {
     name: 'finals',

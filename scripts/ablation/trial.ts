@@ -98,7 +98,7 @@ function forgetful(base: Model, timesteps: readonly number[], depthUsed: number)
   const plans = exitsForHeads(base.spec).map((exit) => headPlan('remembered', exit));
   const remembering: Model = { ...base, plans };
   const costs = exitsOf(remembering).map((exit) => ({ exit, macs: exitMacs(remembering, exit) }));
-  return cachings(timesteps, costs, depthUsed, 2).map((course) => ({ ...course, model: remembering }));
+  return cachings(timesteps, costs, depthUsed, 1).map((course) => ({ ...course, model: remembering }));
 }
 
 /** The variant's best schedule within the budget, where one keeps it. */
