@@ -1,5 +1,6 @@
 // How are uncertainty heads held against what is measured? One pass per held-out batch asks and measures every exit.
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { epsilonOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import type { Engine, Step } from '../engine/engine.js';
 import type { HostTensor } from '../engine/tensors.js';
@@ -11,7 +12,6 @@ import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { features, runHeads } from '../exits/run.js';
 import { errorIn, uncertaintyAt, type Uncertainty } from '../exits/uncertainty.js';
 import type { Judged, UncertaintyHeads } from '../exits/uncertaintyFile.js';
-import { epsilonOf } from '../training/loss.js';
 import { calibrationOf, type Calibration } from './calibration.js';
 import { heldOut, type HeldOut } from './heldOut.js';
 import { timeBins } from './timeBins.js';

@@ -1,5 +1,6 @@
 // How wrong is every exit on held-out images? One pass per batch measures them all.
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { epsilonOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
 import { noiseMore } from '../diffusion/forward.js';
@@ -21,7 +22,6 @@ import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { runAll } from '../exits/run.js';
 import { stream } from '../random.js';
 import { lastFull } from '../training/headsStep.js';
-import { epsilonOf } from '../training/loss.js';
 import { pairInputs } from '../training/pairs.js';
 import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';

@@ -1,5 +1,6 @@
 // What does one step of training a backbone at its exits do? Every sample leaves at the exit of its time, as in ASE.
 import type { Backbone, BackboneSpec, Query } from '../backbones/backbone.js';
+import { epsilonOf, varianceOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import type { InputSpec, Step, Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
@@ -9,12 +10,12 @@ import { predictionAt, type Heads } from '../exits/run.js';
 import { rowsOfAll, stateOfRows } from '../exits/samples.js';
 import type { ExitGroup } from './exitGroups.js';
 import { lossesAndGradients } from './gradients.js';
-import { epsilonOf, errorOf } from './loss.js';
+import { errorOf } from './loss.js';
 import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
 import { epsilonSeen, targetOf } from './target.js';
 import { update, type UpdateOptions } from './update.js';
-import { boundInputs, variationalBound, varianceOf } from './variance.js';
+import { boundInputs, variationalBound } from './variance.js';
 
 /**
  * Inputs of `exitsStep`: those of any training step, the `exit` of every sample, and where the variance is learned those of

@@ -1,5 +1,6 @@
 // What does one step of training heads do? One pass of the frozen backbone feeds all heads; only they have a backward.
 import type { Backbone, BackboneSpec } from '../backbones/backbone.js';
+import { epsilonOf, varianceOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import type { Feeds, InputSpec, Step, Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
@@ -8,13 +9,13 @@ import { queryOf } from '../exits/model.js';
 import type { Remembered } from '../exits/memory.js';
 import { features, residualsOf, runHeads } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
-import { epsilonOf, weightedError } from './loss.js';
+import { weightedError } from './loss.js';
 import { movedByDdim, pairInputs, type PairKind } from './pairs.js';
 import { trainingInputs } from './pretrainStep.js';
 import { part } from './state.js';
 import { epsilonSeen, targetOf } from './target.js';
 import { update, type UpdateOptions } from './update.js';
-import { boundInputs, variationalBound, varianceOf } from './variance.js';
+import { boundInputs, variationalBound } from './variance.js';
 
 /** How much heads are to resemble what, and how much each of them counts. */
 export interface HeadsLoss {

@@ -17,9 +17,3 @@ export function weightedError(prediction: tf.Tensor, target: tf.Tensor, lambda: 
 export function errorOf(prediction: tf.Tensor, target: tf.Tensor): tf.Tensor1D {
   return tf.mean(tf.square(tf.sub(prediction, target)), [1, 2, 3]);
 }
-
-/** The channels that predict epsilon, without those of a learned variance. @param channels how many those are */
-export function epsilonOf(prediction: tf.Tensor4D, channels: number): tf.Tensor4D {
-  const [, all, height, width] = prediction.shape;
-  return all === channels ? prediction : tf.slice(prediction, [0, 0, 0, 0], [-1, channels, height, width]);
-}

@@ -1,4 +1,5 @@
 // What does one step of training uncertainty heads do? One frozen pass, heads included, says how wrong every exit was.
+import { epsilonOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import type { Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
@@ -6,7 +7,6 @@ import { queryOf, type Model } from '../exits/model.js';
 import { features, runHeads } from '../exits/run.js';
 import { errorIn, uncertaintyLoss, type Uncertainty } from '../exits/uncertainty.js';
 import { lossesAndGradients } from './gradients.js';
-import { epsilonOf } from './loss.js';
 import { part } from './state.js';
 import { update, type UpdateOptions } from './update.js';
 

@@ -105,13 +105,6 @@ export function variationalBound({ epsilon, variance, x, noise }: Judged, batch:
   return tf.div<tf.Tensor1D>(tf.mean(nats, [1, 2, 3]), Math.LN2);
 }
 
-/** The channels that predict variance, after those of epsilon. @param channels how many those are */
-export function varianceOf(prediction: tf.Tensor4D, channels: number): tf.Tensor4D {
-  const [, all, height, width] = prediction.shape;
-  if (all !== 2 * channels) throw new Error(`${all} channels hold no variance of ${channels}`);
-  return tf.slice(prediction, [0, channels, 0, 0], [-1, channels, height, width]);
-}
-
 /**
  * Logarithm of the probability of every pixel's level under a normal distribution. Half a level to both sides; a black
  * or white pixel takes all that lies beyond.

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { BackboneSpec, State } from '../../src/backbones/backbone.js';
+import { epsilonOf } from '../../src/backbones/channels.js';
 import { familyOf } from '../../src/backbones/families.js';
 import { openBackbone } from '../../src/checkpoints/backbone.js';
 import type { InputSpec, Step } from '../../src/engine/engine.js';
@@ -12,7 +13,7 @@ import { quantise, weightsIn } from '../../src/exits/precision.js';
 import { features, runHeads } from '../../src/exits/run.js';
 import { stream } from '../../src/random.js';
 import { lossesAndGradients } from '../../src/training/gradients.js';
-import { epsilonOf, weightedError } from '../../src/training/loss.js';
+import { weightedError } from '../../src/training/loss.js';
 import { trainingInputs } from '../../src/training/pretrainStep.js';
 import { initialState, part } from '../../src/training/state.js';
 import { update } from '../../src/training/update.js';

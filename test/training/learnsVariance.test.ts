@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { varianceOf } from '../../src/backbones/channels.js';
 import { familyOf } from '../../src/backbones/families.js';
 import { ditSpec, specJson } from '../../src/backbones/spec.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
@@ -9,7 +10,7 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { runAll } from '../../src/exits/run.js';
 import { stream } from '../../src/random.js';
 import { lossFeeds, type HeadsLoss } from '../../src/training/headsStep.js';
-import { boundTables, variationalBound, varianceOf } from '../../src/training/variance.js';
+import { boundTables, variationalBound } from '../../src/training/variance.js';
 import { uploadAll } from '../fixtures.js';
 import { labelQuery } from '../queries.js';
 import {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { epsilonOf, varianceOf } from '../../src/backbones/channels.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { addNoise } from '../../src/diffusion/forward.js';
 import type { Feeds, Step, Tensors } from '../../src/engine/engine.js';
@@ -8,8 +9,7 @@ import { runTo } from '../../src/exits/run.js';
 import { dit } from '../../src/backbones/dit.js';
 import { stream } from '../../src/random.js';
 import { lossesAndGradients } from '../../src/training/gradients.js';
-import { epsilonOf } from '../../src/training/loss.js';
-import { boundInputs, boundTables, variationalBound, varianceOf } from '../../src/training/variance.js';
+import { boundInputs, boundTables, variationalBound } from '../../src/training/variance.js';
 import { fixtureFloats, fixtureTensors, pick } from '../fixtures.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
 import { eager, onnx } from './tiny.js';
