@@ -33,6 +33,12 @@ const headSchema = z.object({
   kind: z.enum(headKinds).describe('what stands between the block and the prediction'),
   bottleneck: sizeSchema.optional().describe('width of an adapter or a memory; they alone have it'),
   rank: sizeSchema.optional().describe('rank of what low-rank adds; it alone has it'),
+  variance: z
+    .literal('shared')
+    .optional()
+    .describe(
+      "shared: channels of a learned variance are those of the backbone's own last layer on the state there",
+    ),
   macs: z.int().positive().describe('multiply-adds of one sample up to and with this head'),
 });
 
@@ -130,7 +136,7 @@ export const bundleFormat: JsonFormat<BundleDescription> = {
  * @throws UserError if they do not fit the backbone
  */
 export function plansOf(spec: BackboneSpec, { heads }: BundleDescription, path: string): readonly HeadPlan[] {
-  const plans = heads.map(({ exit, kind, ...sizes }) => headPlan(kind, exit, sizes));
+  const plans = heads.map(({ exit, kind, ...options }) => headPlan(kind, exit, options));
   try {
     return checkedPlans(spec, plans);
   } catch (error) {

@@ -360,10 +360,10 @@ export const lossSection = timeKeys
       'sensitivity.json of a run of the same backbone: the distance to the full backbone then counts as the final sample feels it, and lambda weighs the distance to the noise alone',
     ).optional(),
     variance: z
-      .enum(['inherit', 'learn'])
+      .enum(['inherit', 'share', 'learn'])
       .default('inherit')
       .describe(
-        'channels of a learned variance: inherit, they imitate those of full depth; learn, by the variational bound, whose gradient leaves the mean out',
+        'channels of a learned variance: inherit, they imitate those of full depth; share, they are what the last layer of the backbone makes of the state at the exit; learn, by the variational bound, whose gradient leaves the mean out',
       ),
     exitWeights: z
       .union([z.enum(exitWeightings), z.array(z.number().min(0).max(1e6)).min(1).max(1000)])

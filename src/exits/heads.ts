@@ -1,6 +1,7 @@
 // What turns the hidden state after block k into a prediction? Seven kinds of head; untrained, each is the shared
 // exit, or caching.
 import type { Backbone, BackboneSpec, Start, State } from '../backbones/backbone.js';
+import { epsilonOf, varianceOf } from '../backbones/channels.js';
 import { exitsForHeads, familyOf } from '../backbones/families.js';
 import { ones, xavierUniform, zeros } from '../backbones/init.js';
 import { geluTanh, layerNorm, linear, linearWeights } from '../backbones/layers.js';
@@ -22,15 +23,22 @@ import { corrected, memoryShapes, memoryStart, recalled } from './memoryHead.js'
  * - remembered: the backbone's own last layer on hidden + residual of the last full-depth step, without parameters: caching
  *   as it needs no training;
  * - memory: scales that residual by the times and corrects it (exits/memoryHead.ts), then a last layer of its own.
+ *
+ * With `variance: 'shared'` a head says the mean alone: channels of a learned variance are those of the backbone's own last
+ * layer on the same state, completed if the kind remembers. Shared and remembered heads do that anyway.
  */
 export type HeadPlan =
   | { readonly kind: 'shared'; readonly exit: number }
-  | { readonly kind: 'low-rank'; readonly exit: number; readonly rank: number }
-  | { readonly kind: 'linear'; readonly exit: number }
-  | { readonly kind: 'adapter'; readonly exit: number; readonly bottleneck: number }
-  | { readonly kind: 'block'; readonly exit: number }
+  | ({ readonly kind: 'low-rank'; readonly exit: number; readonly rank: number } & VarianceSource)
+  | ({ readonly kind: 'linear'; readonly exit: number } & VarianceSource)
+  | ({ readonly kind: 'adapter'; readonly exit: number; readonly bottleneck: number } & VarianceSource)
+  | ({ readonly kind: 'block'; readonly exit: number } & VarianceSource)
   | { readonly kind: 'remembered'; readonly exit: number }
-  | { readonly kind: 'memory'; readonly exit: number; readonly bottleneck: number };
+  | ({ readonly kind: 'memory'; readonly exit: number; readonly bottleneck: number } & VarianceSource);
+
+interface VarianceSource {
+  readonly variance?: 'shared' | undefined;
+}
 
 export const headKinds = [
   'shared',
@@ -67,6 +75,9 @@ export interface HeadSizes {
   readonly rank?: number | undefined;
 }
 
+/** What the plan of a head says beside its kind and exit; kinds that share the variance anyway do not say it. */
+export interface HeadOptions extends HeadSizes, VarianceSource {}
+
 /** Which size heads of a kind have. */
 export function sizeOfKind(kind: HeadPlan['kind']): keyof HeadSizes | undefined {
   switch (kind) {
@@ -86,21 +97,23 @@ export function sizeOfKind(kind: HeadPlan['kind']): keyof HeadSizes | undefined 
 }
 
 /** The plan of one head. */
-export function headPlan(kind: HeadPlan['kind'], exit: number, sizes: HeadSizes = {}): HeadPlan {
+export function headPlan(kind: HeadPlan['kind'], exit: number, options: HeadOptions = {}): HeadPlan {
   const size = (name: keyof HeadSizes): number => {
-    const value = sizes[name];
+    const value = options[name];
     if (value === undefined) throw new Error(`the ${kind} head at exit ${exit} has no ${name}`);
     return value;
   };
+  const variance = options.variance && { variance: options.variance };
   switch (kind) {
     case 'adapter':
     case 'memory':
-      return { kind, exit, bottleneck: size('bottleneck') };
+      return { kind, exit, bottleneck: size('bottleneck'), ...variance };
     case 'low-rank':
-      return { kind, exit, rank: size('rank') };
-    case 'shared':
+      return { kind, exit, rank: size('rank'), ...variance };
     case 'linear':
     case 'block':
+      return { kind, exit, ...variance };
+    case 'shared':
     case 'remembered':
       return { kind, exit };
     default:
@@ -110,7 +123,7 @@ export function headPlan(kind: HeadPlan['kind'], exit: number, sizes: HeadSizes 
 
 /**
  * Plans in the order of their exits.
- * @throws UserError if an exit has no block after it, or two heads
+ * @throws UserError if an exit has no block after it, or two heads, or one shares a variance that is not predicted
  */
 export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): readonly HeadPlan[] {
   const possible = exitsForHeads(spec);
@@ -129,13 +142,22 @@ export function checkedPlans(spec: BackboneSpec, plans: readonly HeadPlan[]): re
         throw new UserError(
           `the ${plan.kind} head at exit ${exit} has a ${name} of ${size}; it must be a whole number from 1`,
         );
+    if (sharesVariance(plan) && spec.outChannels === spec.channels)
+      throw new UserError(
+        `the ${plan.kind} head at exit ${exit} takes its variance from the backbone, but ${spec.size} predicts none`,
+      );
   });
   return sorted;
 }
 
 /** The sizes that a plan has, by name. */
-function sizesOf({ kind: _, exit: __, ...sizes }: HeadPlan): Readonly<Record<string, number>> {
+function sizesOf(plan: HeadPlan): Readonly<Record<string, number>> {
+  const { kind: _, exit: __, variance: ___, ...sizes } = { variance: undefined, ...plan };
   return sizes;
+}
+
+function sharesVariance(plan: HeadPlan): boolean {
+  return 'variance' in plan && plan.variance === 'shared';
 }
 
 function skipsNote(spec: BackboneSpec): string {
@@ -246,6 +268,22 @@ export function runHead(
   weights: Tensors,
   state: State,
   memory?: Memory,
+): tf.Tensor4D {
+  const own = ownPrediction(backbone, plan, weights, state, memory);
+  if (!sharesVariance(plan)) return own;
+  const { channels } = backbone.spec;
+  const kind = remembers(plan.kind) ? 'remembered' : 'shared';
+  const shared = ownPrediction(backbone, { kind, exit: plan.exit }, weights, state, memory);
+  return tf.concat([epsilonOf(own, channels), varianceOf(shared, channels)], 1);
+}
+
+/** What a head predicts where all channels are its own. */
+function ownPrediction(
+  backbone: Backbone,
+  plan: HeadPlan,
+  weights: Tensors,
+  state: State,
+  memory: Memory | undefined,
 ): tf.Tensor4D {
   const { spec } = backbone;
   const { last, extraBlock } = familyOf(spec);

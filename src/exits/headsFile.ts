@@ -15,15 +15,16 @@ const version = '1';
 
 const exit = z.int().min(1).max(1000);
 const size = z.int().min(1).max(65536);
+const variance = z.literal('shared').optional();
 const plansSchema = z.array(
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('shared'), exit }),
-    z.strictObject({ kind: z.literal('low-rank'), exit, rank: size }),
-    z.strictObject({ kind: z.literal('linear'), exit }),
-    z.strictObject({ kind: z.literal('adapter'), exit, bottleneck: size }),
-    z.strictObject({ kind: z.literal('block'), exit }),
+    z.strictObject({ kind: z.literal('low-rank'), exit, rank: size, variance }),
+    z.strictObject({ kind: z.literal('linear'), exit, variance }),
+    z.strictObject({ kind: z.literal('adapter'), exit, bottleneck: size, variance }),
+    z.strictObject({ kind: z.literal('block'), exit, variance }),
     z.strictObject({ kind: z.literal('remembered'), exit }),
-    z.strictObject({ kind: z.literal('memory'), exit, bottleneck: size }),
+    z.strictObject({ kind: z.literal('memory'), exit, bottleneck: size, variance }),
   ]),
 );
 

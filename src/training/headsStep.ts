@@ -25,25 +25,30 @@ export interface HeadsLoss {
   readonly distillation: number;
   /** How much each head counts, in the order of the plans. */
   readonly exitWeights: readonly number[];
-  /** Whether channels of a learned variance are trained by the variational bound, instead of imitating full depth. */
-  readonly learnsVariance?: boolean;
+  /** How channels of a learned variance are trained; unless given, they inherit. */
+  readonly variance?: VarianceRule;
 }
+
+/**
+ * Channels of a learned variance imitate those of full depth, or are the backbone's own (exits/heads.ts) and compared with
+ * nothing, or learn by the variational bound.
+ */
+export type VarianceRule = 'inherit' | 'share' | 'learn';
 
 /** What heads are compared with. What they are not is no part of a compiled step. */
 export interface Targets {
   readonly noise: boolean;
   /** Without it the blocks after the last head never run. */
   readonly full: boolean;
-  /** Whether variances are held to the variational bound. */
-  readonly bound?: boolean;
+  readonly variance: VarianceRule;
 }
 
 export function targetsOf({
   denoising,
   distillation,
-  learnsVariance = false,
+  variance = 'inherit',
 }: Omit<HeadsLoss, 'exitWeights'>): Targets {
-  return { noise: denoising > 0, full: distillation > 0, ...(learnsVariance && { bound: true }) };
+  return { noise: denoising > 0, full: distillation > 0, variance };
 }
 
 /**
@@ -60,7 +65,7 @@ export function headsInputs(
     ...trainingInputs(spec),
     importance: { shape: [plans.length] },
     ...(targets.full && { lambdaFull: { shape: ['batch'] } }),
-    ...(targets.bound && boundInputs),
+    ...(targets.variance === 'learn' && boundInputs),
     ...(pairs && pairInputs(spec, pairs)),
   };
 }
@@ -89,8 +94,8 @@ export function lossFeeds(loss: HeadsLoss, lambda: Float32Array): Feeds {
 /**
  * loss = sum_k importance_k mean_i (lambda_i |target - head_k|^2 + lambdaFull_i |full - head_k|^2), means over elements.
  * The target is the noise, or what else the backbone is to predict (`targetOf`); it is compared with all channels but
- * those of a learned variance, the backbone's prediction with all of them. Where variances learn, it is compared without
- * them, too, and lambda_i times the variational bound is added, in bits per dimension (training/variance.ts).
+ * those of a learned variance, the backbone's prediction with all of them if variances inherit, else without
+ * them, too. Where they learn, lambda_i times the variational bound is added, in bits per dimension (training/variance.ts).
  *
  * Heads that remember are given what a frozen pass at x' and t' leaves, the full-depth step before; and x, where pairs come
  * from a solver, is where DDIM goes from there.
@@ -118,7 +123,7 @@ export function headsStep(
     const { states, full } = features(backbone, queryOf({ ...batch, x }, spec), exits);
     const target = targetOf(spec, x, noise, batch);
     const imitated = (prediction: tf.Tensor4D): tf.Tensor4D =>
-      targets.bound ? epsilonOf(prediction, spec.channels) : prediction;
+      targets.variance === 'inherit' ? prediction : epsilonOf(prediction, spec.channels);
     const lossOf = (prediction: tf.Tensor4D): tf.Tensor => {
       const predicted = epsilonOf(prediction, spec.channels);
       const bound = (): tf.Tensor => {
@@ -131,7 +136,7 @@ export function headsStep(
         ...(targets.full && lambdaFull
           ? [weightedError(imitated(prediction), imitated(full), lambdaFull)]
           : []),
-        ...(targets.bound ? [bound()] : []),
+        ...(targets.variance === 'learn' ? [bound()] : []),
       ]);
     };
     const { losses, gradients } = lossesAndGradients(part(state, 'w'), importance.as1D(), (weights) => {

@@ -32,13 +32,18 @@ import { mixtureTables } from './target.js';
 import { sensitivityWeights, timesRule, timeWeights } from './timeWeights.js';
 import { boundTables } from './variance.js';
 
-/** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's */
-export function headsToTrain(spec: BackboneSpec, { heads }: Pick<TrainConfig, 'heads'>): readonly HeadPlan[] {
+/** The heads that a config asks for. @throws UserError if an exit is not one of this backbone's, or it has no such variance */
+export function headsToTrain(
+  spec: BackboneSpec,
+  { heads, loss }: Pick<TrainConfig, 'heads' | 'loss'>,
+): readonly HeadPlan[] {
+  requireVariance(spec, loss);
   const { kind, bottleneck, rank } = heads;
+  const variance = loss.variance === 'share' ? 'shared' : undefined;
   const exits = heads.exits === 'all' ? exitsForHeads(spec) : heads.exits;
   return checkedPlans(
     spec,
-    exits.map((exit) => headPlan(kind, exit, { bottleneck, rank })),
+    exits.map((exit) => headPlan(kind, exit, { bottleneck, rank, variance })),
   );
 }
 
@@ -52,7 +57,7 @@ export function headsLoss(
   const exits = plans.map(({ exit }) => exit);
   return {
     ...{ denoising, distillation, exitWeights: exitWeights(loss.exitWeights, exits, costs) },
-    ...(loss.variance === 'learn' && { learnsVariance: true }),
+    ...(loss.variance !== 'inherit' && { variance: loss.variance }),
   };
 }
 
@@ -109,7 +114,6 @@ export async function headsObjective(
     full: exitMacs(model, spec.depth),
   }));
   const [targets, pairs] = [targetsOf(loss), pairsOf(plans, config)];
-  if (targets.bound) requireVariance(spec, targets);
   const curriculum = curriculumOf(config.loss);
   const schedule = diffusion(config.diffusion);
   const lambda = await timeWeights(config.loss, schedule);
@@ -123,7 +127,7 @@ export async function headsObjective(
     timeWeights: {
       ...distanceWeights(loss, lambda, felt),
       ...mixtureTables(schedule),
-      ...(targets.bound && boundTables(schedule)),
+      ...(targets.variance === 'learn' && boundTables(schedule)),
     },
     feedsAt: (step) => ({
       importance: Float32Array.from(importanceAt(curriculum, loss.exitWeights, step, config.train.steps)),
@@ -131,13 +135,16 @@ export async function headsObjective(
   };
 }
 
-/** @throws UserError if nothing could teach variances */
-function requireVariance({ channels, outChannels, size }: BackboneSpec, { noise }: Targets): void {
-  if (outChannels === channels)
+/** @throws UserError if there is no variance, or nothing could teach it */
+function requireVariance(
+  { channels, outChannels, size }: BackboneSpec,
+  { variance, denoising }: TrainConfig['loss'],
+): void {
+  if (variance !== 'inherit' && outChannels === channels)
     throw new UserError(
-      `loss.variance is learn, but ${size} predicts no variance: ${channels} channels go in, as many come out. Remove it.`,
+      `loss.variance is ${variance}, but ${size} predicts no variance: ${channels} channels go in, as many come out. Remove it.`,
     );
-  if (!noise)
+  if (variance === 'learn' && denoising === 0)
     throw new UserError(
       'loss.variance is learn, but loss.denoising is 0, which is how much the bound counts, too. Give it a weight, or remove variance.',
     );

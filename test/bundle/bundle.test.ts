@@ -24,7 +24,7 @@ const { path } = scratch();
 const plans: readonly HeadPlan[] = [
   { kind: 'shared', exit: 1 },
   { kind: 'linear', exit: 2 },
-  { kind: 'adapter', exit: 3, bottleneck: 8 },
+  { kind: 'adapter', exit: 3, bottleneck: 8, variance: 'shared' },
   { kind: 'block', exit: 4 },
 ];
 const measured: MeasuredExit[] = [

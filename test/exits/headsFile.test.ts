@@ -14,7 +14,7 @@ import { moved } from '../training/tiny.js';
 const { path } = scratch();
 const plans: readonly HeadPlan[] = [
   { kind: 'linear', exit: 1 },
-  { kind: 'adapter', exit: 2, bottleneck: 8 },
+  { kind: 'adapter', exit: 2, bottleneck: 8, variance: 'shared' },
   { kind: 'shared', exit: 3 },
   { kind: 'block', exit: 4 },
 ];

@@ -34,7 +34,7 @@ const plans: readonly HeadPlan[] = [
   { kind: 'adapter', exit: 2, bottleneck: 4 },
 ];
 const heads = moved(initialHeads(learned, plans, backbone, 1), 0.02);
-const learn: HeadsLoss = { denoising: 1, distillation: 0.5, exitWeights: [0.4, 0.6], learnsVariance: true };
+const learn: HeadsLoss = { denoising: 1, distillation: 0.5, exitWeights: [0.4, 0.6], variance: 'learn' };
 
 const [batch, size] = [4, 64];
 const random = stream(4, 'a batch');
@@ -48,7 +48,7 @@ const tables = Object.fromEntries(
 );
 const feedsOf = (loss: HeadsLoss): Feeds => ({
   ...{ x, noise, t, y, lr: 0.01 },
-  ...(loss.learnsVariance && tables),
+  ...(loss.variance === 'learn' && tables),
   ...lossFeeds(loss, lambda),
 });
 const training = (loss: HeadsLoss, options = steady) => ({
@@ -105,7 +105,7 @@ describe('heads that learn their variance', () => {
   it('move the rows that make the mean as if there were no bound', async () => {
     const unclipped = { ...steady, clip: 0 };
     const alone: HeadsLoss = { ...learn, distillation: 0 };
-    const { learnsVariance: _, ...without } = alone;
+    const { variance: _, ...without } = alone;
     const [bounded, plain] = [
       await runSteps(eager, training(alone, unclipped), [feedsOf(alone)]),
       await runSteps(eager, training(without, unclipped), [feedsOf(without)]),

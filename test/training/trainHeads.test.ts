@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { ditSpec, specJson } from '../../src/backbones/spec.js';
 import { openBackbone } from '../../src/checkpoints/backbone.js';
 import { openSafetensors, writeSafetensors } from '../../src/checkpoints/safetensors.js';
 import { readTensors } from '../../src/checkpoints/stored.js';
@@ -175,6 +176,19 @@ describe('heads to train', () => {
     const some = configOf({ heads: { kind: 'adapter', exits: [2, 1], bottleneck: 8 } });
     expect(headsToTrain(spec, some).map(({ exit }) => exit)).toEqual([1, 2]);
     expect(() => headsToTrain(spec, configOf({ heads: { exits: [3] } }))).toThrow(UserError);
+  });
+
+  it('share the variance of the backbone if told, and it must predict one', () => {
+    const learned = ditSpec({ ...specJson(spec), learn_sigma: true });
+    const sharing = (kind: string) =>
+      configOf({ heads: { kind, exits: [1], rank: 2 }, loss: { variance: 'share' } });
+    expect(headsToTrain(learned, sharing('linear'))).toEqual([
+      { kind: 'linear', exit: 1, variance: 'shared' },
+    ]);
+    expect(headsToTrain(learned, sharing('shared'))).toEqual([{ kind: 'shared', exit: 1 }]);
+    const refused = (): unknown => headsToTrain(spec, sharing('linear'));
+    expect(refused).toThrow(UserError);
+    expect(refused).toThrow('loss.variance is share, but');
   });
 
   it('count the same together as one, unless told', () => {
