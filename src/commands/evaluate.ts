@@ -11,10 +11,10 @@ import type { EvaluateConfig } from '../config/schema.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
 import { UserError } from '../errors.js';
-import type { EvaluatedRow, Evaluation } from '../evaluate/results.js';
 import { modelIn } from '../exits/precision.js';
 import { isFolder } from '../files/disk.js';
 import type { evaluate } from './declarations.js';
+import { showEvaluation } from './measured.js';
 import { duration } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
@@ -57,7 +57,7 @@ export default async function run(call: EvaluateCall, terminal: Terminal): Promi
     ...{ opened, plan, config, data, prompts, pictures, frozenPrecision, engine, signal, say, warn },
     ...{ folder, keep, resume: call.resume, progressOf: (label) => terminal.progress(label) },
   });
-  show(evaluation, terminal);
+  showEvaluation(evaluation, terminal);
   terminal.line(evaluationPath(folder));
   return { file: evaluationPath(folder), ...evaluation };
 }
@@ -106,48 +106,4 @@ function showPlan(
     ['way', 'steps', 'depth used'],
     ...ways.map(({ name, timesteps, depthUsed }) => [name, timesteps.length, depthUsed.toFixed(3)]),
   ]);
-}
-
-function show({ rows, features, reference }: Evaluation, terminal: Terminal): void {
-  const known = (name: 'inceptionScore' | 'agreement'): boolean => rows.some((row) => row[name] !== null);
-  const isDecided = known('inceptionScore');
-  const isAgreed = known('agreement');
-  const schedule = rows.find(({ kind }) => kind === 'scheduled')?.name ?? '';
-  terminal.line(`judged by ${features.name}, beside ${reference.count} images of ${reference.data}`);
-  terminal.table([
-    [
-      ...['way', 'depth', 's/image', 'speed', 'FID', '1000 KID', 'precision', 'recall'],
-      ...[...(isDecided ? ['score'] : []), ...(isAgreed ? ['agree'] : []), 'drift', `KID - ${schedule}`],
-    ],
-    ...rows.map((row) => [
-      ...[
-        row.name,
-        row.depthUsed.toFixed(3),
-        row.secondsPerImage.toPrecision(3),
-        `${row.speed.mean.toFixed(2)}x`,
-      ],
-      ...[sure(row.fid, 1), sure(row.kid, 1000), row.precision.mean.toFixed(3), row.recall.mean.toFixed(3)],
-      ...(isDecided ? [row.inceptionScore?.mean.toFixed(2) ?? '-'] : []),
-      ...(isAgreed ? [row.agreement?.mean.toFixed(3) ?? '-'] : []),
-      ...[row.drift.mean.toPrecision(2), differenceIn(row, schedule)],
-    ]),
-  ]);
-  terminal.line(
-    `KID - ${schedule}: kernel distance less that of the schedule, from the same noise, in standard errors; above 2 it is worse`,
-  );
-}
-
-/** A value with its standard error, to two digits of the latter. */
-function sure({ value, standardError }: EvaluatedRow['kid'], scale: number): string {
-  const error = standardError * scale;
-  const digits = error > 0 ? Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(error)))) : 2;
-  return `${(value * scale).toFixed(digits)} ± ${error.toFixed(digits)}`;
-}
-
-function differenceIn({ differences }: EvaluatedRow, schedule: string): string {
-  const found = differences.find(({ to }) => to === schedule)?.kid;
-  if (!found) return '';
-  // Equal ways differ by nothing, with no error.
-  const errors = found.standardError > 0 ? found.value / found.standardError : 0;
-  return `${errors >= 0 ? '+' : ''}${errors.toFixed(1)}`;
 }

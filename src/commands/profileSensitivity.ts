@@ -14,6 +14,7 @@ import { measureSensitivity, sensitivityPasses } from '../schedules/measureSensi
 import { writeSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
 import { measuredExits } from '../schedules/profile.js';
 import type { Trained } from '../training/openTrained.js';
+import { showSensitivity } from './measured.js';
 import type { Terminal } from './terminal.js';
 import type { Call, Result } from './verb.js';
 import { workOf } from './work.js';
@@ -78,27 +79,11 @@ export async function profileSensitivity(
     };
     const path = sensitivityPath(run);
     await writeSensitivity(path, table);
-    show(table, terminal);
+    showSensitivity(table, terminal);
     terminal.line(`sensitivities in ${path}`);
     terminal.line(`next: exithead schedule ${run.path} --set schedule.weights=sensitivity`);
     return { sensitivity: path, table };
   } finally {
     await denoiser.dispose();
   }
-}
-
-/** At most eight steps, from noise to data. */
-function show({ timesteps, noise, exit }: Sensitivity, terminal: Terminal): void {
-  const last = timesteps.length - 1;
-  const shown = [...new Set(Array.from({ length: 8 }, (_, i) => Math.round((i * last) / 7)))];
-  terminal.line('mean square of how far the sample moves, over that of the mistake in epsilon');
-  const row = (name: string, values: readonly number[]): (string | number)[] => [
-    name,
-    ...shown.map((i) => (values[i] ?? NaN).toExponential(1)),
-  ];
-  terminal.table([
-    ['native t', ...shown.map((i) => timesteps[i] ?? NaN)],
-    row('noise', noise.value),
-    ...(exit ? [row(`exit ${exit.exit}`, exit.value)] : []),
-  ]);
 }

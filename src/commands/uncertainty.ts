@@ -5,7 +5,7 @@ import { diffusion } from '../diffusion/betas.js';
 import { pickEngine } from '../engine/pick.js';
 import { modelIn } from '../exits/precision.js';
 import { calibrate } from '../schedules/calibrate.js';
-import { verdictOf, type Calibration } from '../schedules/calibration.js';
+import { verdictOf } from '../schedules/calibration.js';
 import { calibrationPath, writeCalibration } from '../schedules/calibrationFile.js';
 import { openTrained } from '../training/openTrained.js';
 import {
@@ -14,6 +14,7 @@ import {
   trainUncertainty,
   uncertaintyPath,
 } from '../training/trainUncertainty.js';
+import { showCalibration } from './measured.js';
 import type { Terminal } from './terminal.js';
 import { showRehearsal } from './trainingRun.js';
 import { targetOf, type Call, type Result } from './verb.js';
@@ -51,28 +52,4 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
     verdict: verdictOf(calibration),
     table: calibration,
   };
-}
-
-function showCalibration(calibration: Calibration, terminal: Terminal): void {
-  terminal.table([
-    ['exit', 'R²', 'rank corr.', 'skill', 'skill of ln', 'over a line', 'within cells', '95 %'],
-    ...calibration.exits.map(({ exit, rSquared, spearman, skill, within }) => [
-      exit,
-      ...[rSquared, spearman, skill.error, skill.logError, skill.logErrorOverLine, within.correlation].map(
-        (value) => value.toFixed(2),
-      ),
-      within.interval.map((value) => value.toFixed(2)).join(' to '),
-    ]),
-  ]);
-  const shown = (loss: number | null): string => loss?.toExponential(2) ?? '-';
-  terminal.table([
-    ['depth used', 'lost by the heads', 'by the mean of a cell', 'by the error itself'],
-    ...calibration.compared.map(({ depthUsed, perSample, perCell, oracle }) => [
-      depthUsed.toFixed(2),
-      shown(perSample),
-      shown(perCell),
-      shown(oracle),
-    ]),
-  ]);
-  terminal.line(verdictOf(calibration));
 }
