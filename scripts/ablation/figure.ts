@@ -48,8 +48,11 @@ function pointsOf(findings: readonly Finding[]): Point[] {
     if (one.kind === 'fewer-steps' || one.kind === 'full-depth') return [{ ...one, series: 'fewer steps' }];
     return one.kind === 'caching' ? [{ ...one, series: 'training-free caching' }] : [];
   });
-  const own = findings.flatMap(({ variant, measured }) =>
-    measured.filter(({ kind }) => kind === 'scheduled').map((one) => ({ ...one, series: variant })),
+  // A name is that of the variant, what it may spend, and how times were weighed.
+  const own = findings.flatMap(({ measured }) =>
+    measured
+      .filter(({ kind }) => kind === 'scheduled')
+      .map((one) => ({ ...one, series: one.way.replace(/ \d+ %/, '') })),
   );
   return [...baselines, ...own]
     .map(({ series, depthUsed, fid }) => ({ series, depthUsed, fid: fid.value, error: fid.standardError }))

@@ -1,15 +1,19 @@
 // How do the settings of a variant become a model and its error table? Trained once, kept in a run folder.
 import { join } from 'node:path';
-import { errorTableOf, errorTablePath } from '../../src/bundle/export.js';
+import { errorTableOf, errorTablePath, sensitivityPath } from '../../src/bundle/export.js';
+import { profileSensitivity } from '../../src/commands/profileSensitivity.js';
+import type { Terminal } from '../../src/commands/terminal.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
 import { withTuning } from '../../src/config/tuning.js';
 import { openData } from '../../src/data/open.js';
 import { diffusion } from '../../src/diffusion/betas.js';
+import { remembers } from '../../src/exits/heads.js';
 import type { Model } from '../../src/exits/model.js';
 import { isFile } from '../../src/files/disk.js';
 import { writeErrorTable, type ErrorTable } from '../../src/schedules/errorTable.js';
 import { profile } from '../../src/schedules/profile.js';
+import { readSensitivity, type Sensitivity } from '../../src/schedules/sensitivity.js';
 import type { Work } from '../../src/training/fit.js';
 import { trainRun } from '../../src/training/modes.js';
 import { openFrozen, openTrained, type Trained } from '../../src/training/openTrained.js';
@@ -59,4 +63,19 @@ async function measure(trained: Trained, work: Work): Promise<ErrorTable> {
   });
   await writeErrorTable(errorTablePath(run), table);
   return table;
+}
+
+/** How far mistakes at each step move unguided samples, measured once; none for heads that remember. */
+export async function sensitivityOf(
+  { trained: { run, heads } }: Prepared,
+  call: { readonly dryRun: boolean; readonly signal: AbortSignal },
+  terminal: Terminal,
+): Promise<Sensitivity | undefined> {
+  if (heads.plans.every(({ kind }) => remembers(kind))) return undefined;
+  const path = sensitivityPath(run);
+  if (!(await isFile(path))) {
+    const unguided = ['sample.guidance=1', 'schedule.steps=25'].map(parseSetting);
+    await profileSensitivity(await openTrained(run.path, unguided), call, terminal);
+  }
+  return readSensitivity(path);
 }

@@ -11,7 +11,7 @@ import { countOf } from '../../src/engine/tensors.js';
 import { UserError } from '../../src/errors.js';
 import { openData } from '../../src/data/open.js';
 import { openDigits } from '../../src/evaluate/digits.js';
-import { configPath, prepare } from './heads.js';
+import { configPath, prepare, sensitivityOf } from './heads.js';
 import { stages, trialName, variants, type Variant } from './plan.js';
 import { writeResults } from './page.js';
 import { addFinding, readFindings } from './results.js';
@@ -61,7 +61,8 @@ const ablation = verb({
           const extractor = await openDigits(train, { ...work, seed: 0 });
           try {
             const court = await courtOf(prepared, extractor, join(root, 'drawn'));
-            const ways = await tryHeads(variant.name, prepared, trial, court, work);
+            const sensitivity = await sensitivityOf(prepared, call, terminal);
+            const ways = await tryHeads(variant.name, { ...prepared, sensitivity }, trial, court, work);
             await addFinding({
               ...{ trial: label, variant: variant.name, factor: variant.factor, set: [...variant.set] },
               weights: countOf(prepared.trained.model.heads),

@@ -18,11 +18,15 @@ import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
+import { sensitivityAt, type Sensitivity } from '../../src/schedules/sensitivity.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import type { Prepared } from './heads.js';
 import type { Trial } from './plan.js';
 import type { Measured } from './results.js';
+
+/** What schedules are made of. */
+type Measurable = Prepared & { readonly sensitivity: Sensitivity | undefined };
 
 /** Who judges, and where finished batches lie. */
 export interface Court {
@@ -45,7 +49,7 @@ export async function courtOf(
 /** Draws and judges. The baselines are drawn once, whatever the variant. */
 export async function tryHeads(
   variant: string,
-  prepared: Prepared,
+  prepared: Measurable,
   trial: Trial,
   court: Court,
   work: Work,
@@ -72,7 +76,7 @@ export async function tryHeads(
   const shared = kept([solver, settings]);
   const ownOnly = kept([solver, settings, prepared.trained.heads.fingerprint]);
   const storeOf = (name: string): KeptBatches =>
-    ways.some((way) => way.name === name && way.kind === 'scheduled') ? ownOnly : shared;
+    ways.some((way) => way.name === name && way.model !== base && way.kind !== 'caching') ? ownOnly : shared;
   const rows = await evaluateWays([full, ...others], {
     ...work,
     extractor: court.extractor,
@@ -101,25 +105,27 @@ function forgetful(base: Model, timesteps: readonly number[], depthUsed: number)
   return cachings(timesteps, costs, depthUsed, 1).map((course) => ({ ...course, model: remembering }));
 }
 
-/** The variant's best schedule within the budget, where one keeps it. */
+/** The variant's best schedule within the budget, where all times count alike, and where they count as they are felt. */
 function own(
   variant: string,
-  {
-    trained: {
-      model,
-      config: { mode },
-    },
-    table,
-  }: Prepared,
+  { trained: { model, config }, table, sensitivity }: Measurable,
   timesteps: readonly number[],
   depthUsed: number,
 ): SamplingWay[] {
-  const { exits } = solveSchedule({ table, timesteps }, 1 / depthUsed);
-  const { depth } = model.spec;
+  const percent = Math.round(100 * depthUsed);
+  const scheduled = (name: string, weights?: readonly number[]): SamplingWay => {
+    const { exits } = solveSchedule({ table, timesteps, ...(weights && { weights }) }, 1 / depthUsed);
+    return { name, kind: 'scheduled', timesteps, exits, model };
+  };
   return [
     // A backbone that was trained on is no longer what the others are compared with.
-    ...(mode === 'frozen' ? [] : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
-    { name: `${variant} ${Math.round(100 * depthUsed)} %`, kind: 'scheduled', timesteps, exits, model },
+    ...(config.mode === 'frozen'
+      ? []
+      : [{ ...fullDepth(timesteps, model.spec.depth), name: `${variant}, full depth`, model }]),
+    scheduled(`${variant} ${percent} %`),
+    ...(sensitivity
+      ? [scheduled(`${variant} ${percent} %, by sensitivity`, sensitivityAt(sensitivity, timesteps))]
+      : []),
   ];
 }
 
