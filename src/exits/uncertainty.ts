@@ -9,7 +9,7 @@ import { unreachable, UserError } from '../errors.js';
 import { remembers, type HeadPlan } from './heads.js';
 
 /**
- * What is predicted of a sample's error e = prediction of exit k - prediction of the backbone, and from what:
+ * What is predicted of a sample's error e, the noise that exit k sees less the noise that the backbone sees, and from what:
  * - log-excess: ln of the excess, mean over elements of e^2, as in an error table; from the mean over tokens of the
  *   normalised state and of its square, and from the time, through a bottleneck;
  * - deediff: the mean over elements of tanh |e|, as the mean over tokens of sigmoid(w h + b) (Tang et al., "DeeDiff",
@@ -121,10 +121,10 @@ function logExcess(
 
 /**
  * How wrong a prediction is, in the units that a form predicts.
- * @param prediction [B, C, H, W], as full
+ * @param prediction the noise that an exit sees, [B, C, H, W], as full
  * @returns [B]
  */
-export function errorIn(form: Uncertainty['form'], prediction: tf.Tensor4D, full: tf.Tensor4D): tf.Tensor1D {
+export function errorIn(form: Uncertainty['form'], prediction: tf.Tensor, full: tf.Tensor): tf.Tensor1D {
   const error = tf.sub(prediction, full);
   switch (form) {
     case 'log-excess':

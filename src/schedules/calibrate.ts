@@ -12,6 +12,7 @@ import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { features, runHeads } from '../exits/run.js';
 import { errorIn, uncertaintyAt, type Uncertainty } from '../exits/uncertainty.js';
 import type { Judged, UncertaintyHeads } from '../exits/uncertaintyFile.js';
+import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import { calibrationOf, type Calibration } from './calibration.js';
 import { heldOut, type HeldOut } from './heldOut.js';
 import { timeBins } from './timeBins.js';
@@ -38,12 +39,15 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const times: number[] = [];
   const step = await engine.compile(calibrateStep(model, plan), {
     state: {},
-    batch: queryInputs(model.spec),
+    batch: { ...queryInputs(model.spec), ...mixtureInputs(model.spec) },
     frozen: { ...model.backbone, ...model.heads, ...weights },
   });
   try {
     for await (const { x, t, y } of heldOut(options)) {
-      const { predicted, measured } = await step({ x, t, ...(await prompts.feeds(y)) });
+      const { predicted, measured } = await step({
+        ...{ x, t, ...mixtureFeeds(diffusion, t) },
+        ...(await prompts.feeds(y)),
+      });
       observed.forEach((of, k) => {
         of.predicted.push(...column(predicted, k, `the uncertainty of exit ${of.exit}`));
         of.measured.push(...column(measured, k, `the error of exit ${of.exit}`));
@@ -61,7 +65,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   });
 }
 
-/** Inputs of a query; results: what uncertainty heads say and what is measured, [B, exits], in the units of their form. */
+/** Inputs: those of a query and of `mixtureInputs`; results: what uncertainty heads say and what is measured, [B, exits], in the units of their form. */
 export function calibrateStep(
   { spec, plans }: { readonly spec: BackboneSpec } & Pick<Model, 'plans'>,
   plan: Uncertainty,
@@ -70,10 +74,13 @@ export function calibrateStep(
     const { t } = batch;
     if (!t) throw new Error('a query has t');
     const backbone = familyOf(spec).bind(spec, frozen);
-    const { states, full } = features(backbone, queryOf(batch, spec), plan.exits);
-    const target = epsilonOf(full, spec.channels);
+    const query = queryOf(batch, spec);
+    const { states, full } = features(backbone, query, plan.exits);
+    const seen = (prediction: tf.Tensor4D): tf.Tensor =>
+      epsilonSeen(spec, query.x, epsilonOf(prediction, spec.channels), batch);
+    const target = seen(full);
     const measured = runHeads(backbone, { plans, weights: frozen }, states).map(({ prediction }) =>
-      errorIn(plan.form, epsilonOf(prediction, spec.channels), target),
+      errorIn(plan.form, seen(prediction), target),
     );
     const predicted = [...states].map(([exit, state]) => uncertaintyAt(plan, exit, frozen, state, t.as1D()));
     return { state: {}, out: { predicted: tf.stack(predicted, 1), measured: tf.stack(measured, 1) } };

@@ -8,10 +8,11 @@ import { features, runHeads } from '../exits/run.js';
 import { errorIn, uncertaintyLoss, type Uncertainty } from '../exits/uncertainty.js';
 import { lossesAndGradients } from './gradients.js';
 import { part } from './state.js';
+import { epsilonSeen } from './target.js';
 import { update, type UpdateOptions } from './update.js';
 
 /**
- * loss = sum_k of `uncertaintyLoss` at exit k. Only uncertainty heads have a backward, and none of them sees another's.
+ * loss = sum_k of `uncertaintyLoss` at exit k, whose error is that of the noise seen, as in an error table. Only uncertainty heads have a backward, and none of them sees another's.
  *
  * Inputs: those of any training step (`trainingInputs`). State: training/state.ts of the uncertainty heads. Frozen:
  * backbone and heads. Results: `loss`, `norm` of the gradients before clipping, and every exit's loss as `exit/<k>`.
@@ -25,11 +26,14 @@ export function uncertaintyStep(
     const { t, lr } = batch;
     if (!t || !lr) throw new Error('a step of training uncertainty heads needs t and lr');
     const backbone = familyOf(spec).bind(spec, frozen);
-    const { states, full } = features(backbone, queryOf(batch, spec), plan.exits);
+    const query = queryOf(batch, spec);
+    const { states, full } = features(backbone, query, plan.exits);
+    const seen = (prediction: tf.Tensor4D): tf.Tensor =>
+      epsilonSeen(spec, query.x, epsilonOf(prediction, spec.channels), batch);
     const errors = new Map(
       runHeads(backbone, { plans, weights: frozen }, states).map(({ exit, prediction }) => [
         exit,
-        errorIn(plan.form, epsilonOf(prediction, spec.channels), epsilonOf(full, spec.channels)),
+        errorIn(plan.form, seen(prediction), seen(full)),
       ]),
     );
     const { losses, gradients } = lossesAndGradients(

@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { diffusion, ddpmBetas } from '../../src/diffusion/betas.js';
+import { mixtureOf } from '../../src/diffusion/prediction.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { initialUncertainty, type Uncertainty } from '../../src/exits/uncertainty.js';
+import { mixtureFeeds } from '../../src/training/target.js';
 import { uncertaintyStep } from '../../src/training/uncertaintyStep.js';
 import {
   eager,
@@ -49,4 +52,46 @@ describe('a step of training uncertainty heads', () => {
     // The sum of its parts.
     expect((results[0]?.['exit/1'] ?? NaN) + (results[0]?.['exit/2'] ?? NaN)).toBeCloseTo(first, 4);
   });
+
+  it('counts errors in units of the noise, whatever the backbone predicts', async () => {
+    const process = diffusion({ ...ddpmBetas, steps: spec.timeSteps, prediction: 'v' });
+    const [plan] = forms;
+    const own: Training = {
+      ...training(plan!),
+      of: { ...spec, prediction: 'v' },
+      step: uncertaintyStep({ spec: { ...spec, prediction: 'v' }, plans }, plan!, steady),
+    };
+    // Every sample at one time: the squared error is a constant there, of v a, times that of the prediction itself.
+    const t = new Float32Array(3).fill(60);
+    const feeds = { ...feedsFor(spec, 3, 0), t };
+    const [seen] = (await runSteps(onnx, own, [{ ...feeds, ...mixtureFeeds(process, t) }])).results;
+    const [plain] = (await runSteps(onnx, training(plan!), [feeds])).results;
+    const factor = 1 / mixtureOf('v', process.alphasCumprod[60] ?? NaN).noise ** 2;
+    expect(factor).toBeCloseTo(process.alphasCumprod[60] ?? NaN, 6);
+    const shift = Math.log(factor);
+    // The loss knows an excess by its ratio to what the head says: errors f times as large are heads that say 1/f as much.
+    const at = await runSteps(onnx, shifted(plan!, shift), [feeds]);
+    expect([seen?.['exit/1'], seen?.['exit/2']]).toBeAllClose(
+      [at.results[0]?.['exit/1'] ?? NaN, at.results[0]?.['exit/2'] ?? NaN],
+      1e-4,
+    );
+    expect(Math.abs((seen?.['exit/1'] ?? NaN) - (plain?.['exit/1'] ?? NaN))).toBeGreaterThan(0.01);
+  });
 });
+
+/** The same with heads that say exp(-shift) as much. */
+function shifted(plan: Uncertainty, shift: number): Training {
+  const { weights, ...rest } = training(plan);
+  const up = Object.entries(weights).map(
+    ([name, { shape, data }]): [string, { shape: readonly number[]; data: Float32Array }] => [
+      name,
+      {
+        shape,
+        data: name.endsWith('up.bias')
+          ? Float32Array.from(data, (value) => value - shift)
+          : Float32Array.from(data),
+      },
+    ],
+  );
+  return { ...rest, weights: Object.fromEntries(up) };
+}
