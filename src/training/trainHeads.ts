@@ -4,11 +4,11 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { exitsForHeads, familyOf } from '../backbones/families.js';
 import { exitRuleOf } from '../backbones/spec.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
-import { readTensor } from '../checkpoints/stored.js';
+import { readTensors } from '../checkpoints/stored.js';
 import type { TrainConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
-import { countOf, isStored, type HostTensor, type HostTensors, type Weights } from '../engine/tensors.js';
+import { countOf, type HostTensors } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
 import { checkedPlans, headPlan, initialHeads, remembers, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
@@ -81,16 +81,9 @@ export async function headsAtStart(
   seed: number,
 ): Promise<HostTensors> {
   const { last } = familyOf(spec);
-  const lastLayer: Record<string, HostTensor> = {};
-  for (const name of Object.keys(last.shapes(spec)))
-    lastLayer[last.official(name)] = await inMemory(weights, last.official(name));
-  return initialHeads(spec, plans, lastLayer, seed);
-}
-
-async function inMemory(weights: Weights, name: string): Promise<HostTensor> {
-  const weight = weights[name];
-  if (!weight) throw new Error(`weight ${name} is missing`);
-  return isStored(weight) ? readTensor(weight) : weight;
+  const names = new Set(Object.keys(last.shapes(spec)).map((name) => last.official(name)));
+  const lastLayer = Object.entries(weights).filter(([name]) => names.has(name));
+  return initialHeads(spec, plans, await readTensors(Object.fromEntries(lastLayer)), seed);
 }
 
 /**
