@@ -82,6 +82,7 @@ const quickstart = verb({
       model: await modelIn(trained.model, config.engine.frozenPrecision),
       fingerprints: { backbone: backbone.fingerprint, heads: trained.heads.fingerprint },
       diffusion: diffusion(config.diffusion),
+      ages: config.heads.memory,
     });
     await writeErrorTable(errorTablePath(run), table);
 
