@@ -87,6 +87,11 @@ export function labelRows(spec: LabelledSpec, labels: Labels): readonly LabelRow
   return rows;
 }
 
+/** Whether a class starts random, and so means nothing before a training. */
+export function hasNewRows(labels: Labels): boolean {
+  return labels !== 'unconditional' && Object.values(labels).includes('new');
+}
+
 /** The same backbone with these rows as its classes. */
 export function relabelledSpec<Spec extends LabelledSpec>(spec: Spec, rows: readonly LabelRow[]): Spec {
   return { ...spec, classes: rows.length, nullClass: spec.nullClass && rows.length > 0 };

@@ -4,8 +4,9 @@ import { respace } from '../diffusion/respace.js';
 import { unreachable, UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
 import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
-import { solveSchedule, uniformSchedule } from '../schedules/solve.js';
+import { solveSchedule, trainedSchedule, uniformSchedule } from '../schedules/solve.js';
 import { readSensitivity, requireMeasuredOn, sensitivityAt } from '../schedules/sensitivity.js';
+import { exitsTrained } from '../training/finetune.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type Result } from './verb.js';
@@ -20,9 +21,11 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const timesteps = respace(config.diffusion.steps, String(steps));
   const weights = await weightsAt(trained, timesteps);
   const options = { table, timesteps, monotone, ...(weights && { weights }) };
-  const schedule = solveSchedule(options, speedup);
+  const trainedAt = await trainedExits(trained, call);
+  const schedule = trainedAt ? trainedSchedule(options, trainedAt) : solveSchedule(options, speedup);
   // An exit that remembers cannot run throughout.
-  const single = schedule.asked.rule === 'refreshed' ? undefined : uniformSchedule(options, speedup);
+  const single =
+    schedule.asked.rule === 'refreshed' ? undefined : uniformSchedule(options, schedule.asked.speedup);
   show(schedule, single, terminal);
   if (call.dryRun) terminal.line('Nothing was written.');
   else {
@@ -31,6 +34,32 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
     terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
   }
   return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
+}
+
+/** By native t, [T]; undefined where they are to be solved for. @throws UserError where none were trained, or more is asked */
+async function trainedExits(
+  { run, config, backbone }: Trained,
+  { set }: Call,
+): Promise<Float32Array | undefined> {
+  const { rule } = config.schedule;
+  switch (rule) {
+    case 'solved':
+      return undefined;
+    case 'trained': {
+      if (config.mode === 'frozen')
+        throw new UserError(
+          `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
+        );
+      const asked = set.find(({ key }) => key === 'schedule.speedup');
+      if (asked)
+        throw new UserError(
+          `${asked.from} asks for a speed-up, but schedule.rule is trained, whose exits are what they are. Leave one of them out.`,
+        );
+      return exitsTrained(config, backbone.spec);
+    }
+    default:
+      return unreachable(rule);
+  }
 }
 
 /** What schedule.weights says; undefined where all count alike. */

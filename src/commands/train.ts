@@ -3,7 +3,7 @@ import { requireGuidable } from '../backbones/guidance.js';
 import { withTuning } from '../config/tuning.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
-import { checkTraining, rehearseRun, trainRun } from '../training/modes.js';
+import { checkTraining, rehearseRun, trainRun, untrainedLabels } from '../training/modes.js';
 import { openFrozen } from '../training/openTrained.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
@@ -20,6 +20,8 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   requireGuidable(backbone.spec, config.sample.guidance);
   const pictures = await openPictureVae(backbone.spec, config.vae);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
+  const untrained = untrainedLabels(config);
+  if (untrained !== undefined) terminal.warn(untrained);
   if (call.dryRun)
     return showRehearsal(
       await rehearseRun(config, backbone, await pickEngine(config.engine)),

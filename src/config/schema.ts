@@ -213,6 +213,19 @@ const trainSchema = z.strictObject({
   engine: sections.frozenEngineSection,
 });
 
+/** What weighs exits against each other has no meaning where a sample has one exit. */
+const ofFrozenMode = (
+  key: 'exitWeights' | 'curriculum',
+): Rule<Pick<z.output<typeof trainSchema>, 'mode' | 'loss'>> => ({
+  keys: [['loss', key], ['mode']],
+  broken: ({ mode, loss }) => {
+    const usual = { exitWeights: 'uniform', curriculum: 'all' }[key];
+    return mode !== 'frozen' && loss[key] !== usual
+      ? `goes with mode frozen, and mode is ${mode}, in which every sample has one exit; set loss.${key}=${usual}`
+      : undefined;
+  },
+});
+
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   providerFits,
@@ -307,6 +320,14 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
         ? `is ${kind}, and mode is ${mode}, in which samples come without a full-depth step before them; choose another kind`
         : undefined,
   },
+  {
+    keys: [['heads', 'exits'], ['mode']],
+    broken: ({ mode, heads: { exits } }) =>
+      mode !== 'frozen' && exits !== 'all'
+        ? `lists exits, and mode is ${mode}, in which finetune.exits and finetune.schedule say where each time leaves; set heads.exits=all`
+        : undefined,
+  },
+  ...(['exitWeights', 'curriculum'] as const).map(ofFrozenMode),
   {
     keys: [['heads', 'exits']],
     broken: ({ heads: { exits } }) => {

@@ -487,6 +487,12 @@ export const scheduleSection = z
       .default(1.5)
       .describe('multiply-adds of full depth over those to spend'),
     steps: count(100_000).default(50).describe('steps of the solver that the schedule is made for'),
+    rule: z
+      .enum(['solved', 'trained'])
+      .default('solved')
+      .describe(
+        'solved: the exits that lose least at speedup; trained: those that each time was trained at, in the modes finetune and lora, whatever they cost',
+      ),
     monotone: z.boolean().default(false).describe('whether depth may never fall towards data'),
     weights: z
       .enum(['uniform', 'sensitivity'])

@@ -27,9 +27,9 @@ const scheduleSchema = z
           .describe('smallest allowed ratio of multiply-adds, full depth to scheduled'),
         monotone: z.boolean().describe('whether the exit was forbidden to become shallower towards data'),
         rule: z
-          .enum(['optimal', 'uniform', 'refreshed'])
+          .enum(['optimal', 'uniform', 'refreshed', 'trained'])
           .describe(
-            'optimal: the best exits; uniform: the best single exit; refreshed: full depth at every n-th step, between them the exit that remembers it best',
+            'optimal: the best exits; uniform: the best single exit; refreshed: full depth at every n-th step, between them the exit that remembers it best; trained: the exits that the backbone was trained at, whose speed-up is what was asked',
           ),
       })
       .describe('what the schedule was solved for'),

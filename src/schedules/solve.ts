@@ -4,7 +4,7 @@ import { remembering, type ErrorTable } from './errorTable.js';
 import { solveKnapsack } from './knapsack.js';
 import { alike, excessOf, predict, requireMeasured, sum, weightsOf, type SolveOptions } from './predict.js';
 import { refreshedExits } from './refreshed.js';
-import type { Schedule } from './schedule.js';
+import { depthOf, type Schedule } from './schedule.js';
 
 /**
  * The schedule with the least summed excess, sum_i w_i excess[k_i][bin(t_i)], among all whose multiply-adds are at most
@@ -61,6 +61,16 @@ export function uniformSchedule(options: SolveOptions, speedup: number): Schedul
     losses.map(() => best.exit),
     asked,
   );
+}
+
+/**
+ * No optimum: the exits that the times were trained at, as ASE samples.
+ * @param exits by native t, [T]
+ */
+export function trainedSchedule(options: SolveOptions, exits: Float32Array): Schedule {
+  const own = options.timesteps.map((t) => exits[Math.floor(t)] ?? NaN);
+  const speedup = 1 / depthOf(options.table.exits, own);
+  return predict(options, own, { speedup, monotone: false, rule: 'trained' });
 }
 
 interface ScheduleProblem {

@@ -6,6 +6,7 @@ import { fineTunable } from '../backbones/init.js';
 import { exitRuleOf } from '../backbones/spec.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { labelTable } from '../checkpoints/relabelled.js';
+import { writeSafetensors } from '../checkpoints/safetensors.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { writeBackbone } from '../checkpoints/writeBackbone.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -29,8 +30,7 @@ import { gatheredGroups, stratifiedGroups, type ExitGroup } from './exitGroups.j
 import { earlyExits, exitsByTime, type ExitsRule } from './exitsByTime.js';
 import { exitsInputs, exitsStep, learnsVariance, predictionsByGroup } from './exitsStep.js';
 import { fit, rehearse, shapesOf, type Rehearsal, type Subject, type Work } from './fit.js';
-import { loraLayers, loraStart, merged, withFactors } from './lora.js';
-import { writeLora } from './loraFile.js';
+import { layerOf, loraLayers, loraStart, merged, withFactors } from './lora.js';
 import { logLine, type Run } from './runFolder.js';
 import { part, stateShapes } from './state.js';
 import { mixtureTables } from './target.js';
@@ -66,7 +66,7 @@ type Parts = Omit<Subject, 'engine'> & {
   /** Exit by native t, [T]. */
   readonly deepestFirst: Float32Array;
   readonly stepAt: (groups: readonly ExitGroup[], options: UpdateOptions) => Step;
-} & Pick<Movement, 'made' | 'weightsOf'>;
+} & Pick<Movement, 'made'>;
 
 /**
  * @throws UserError if the exits are not the backbone's, or a file that the config names cannot be read or does not fit
@@ -76,7 +76,7 @@ export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone)
   const tuning = tuningOf(config);
   const { batch } = config.train;
   const process = diffusion(config.diffusion);
-  const exits = exitsByTime(await exitsRule(tuning), spec, process.steps);
+  const exits = await exitsTrained(config, spec);
   const { kind, ...sizes } = config.heads;
   const plans = checkedPlans(
     spec,
@@ -85,14 +85,14 @@ export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone)
   const heads = await headsAtStart(backbone, plans, config.seed);
   const groups = { skip: stratifiedGroups, gather: gatheredGroups }[tuning.finetune.form](exits, batch);
   const whole = { ...backbone.weights, ...heads };
-  const read = weightsRead(spec, plans, groups, (all) => all, whole, batch);
+  const read = weightsRead(spec, plans, groups, whole, batch);
   const { weights, weightsOf, made } = await movement(config, backbone, read);
   const moving = { ...weights, ...heads };
   const frozen = Object.fromEntries(Object.entries(whole).filter(([name]) => !Object.hasOwn(moving, name)));
   const lambda = await timeWeights(config.loss, process);
   const stepAt: Parts['stepAt'] = (at, options) => exitsStep(spec, plans, at, weightsOf, options);
   return {
-    ...{ spec, plans, groups, heads, made, weightsOf, stepAt, weights: moving, frozen },
+    ...{ spec, plans, groups, heads, made, stepAt, weights: moving, frozen },
     config: { ...config, optimizer: { ...config.optimizer, ...tuning.optimizer } },
     stepOf: (options) => stepAt(groups, options),
     inputs: exitsInputs(spec, batch),
@@ -103,6 +103,17 @@ export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone)
     },
     deepestFirst: exits,
   };
+}
+
+/**
+ * Exit that every native t is trained at, [T].
+ * @throws UserError as `exitsByTime`, or if the schedule that the config names cannot be read
+ */
+export async function exitsTrained(
+  config: Pick<TrainConfig, 'mode' | 'finetune' | 'lora' | 'diffusion'>,
+  spec: BackboneSpec,
+): Promise<Float32Array> {
+  return exitsByTime(await exitsRule(tuningOf(config)), spec, config.diffusion.steps);
 }
 
 async function exitsRule({ finetune }: Tuning): Promise<ExitsRule> {
@@ -117,12 +128,10 @@ function weightsRead(
   spec: BackboneSpec,
   plans: readonly HeadPlan[],
   groups: readonly ExitGroup[],
-  weightsOf: Movement['weightsOf'],
   all: FrozenWeights,
   batch: number,
 ): ReadonlySet<string> {
-  const forward: Step = (_state, inputs, frozen) => {
-    const weights = weightsOf(frozen, {});
+  const forward: Step = (_state, inputs, weights) => {
     const backbone = familyOf(spec).bind(spec, weights);
     const each = predictionsByGroup(backbone, { plans, weights }, queryOf(inputs, spec), groups);
     return { state: {}, out: Object.fromEntries(each.map((one) => [`${one.exit}`, one.prediction])) };
@@ -210,8 +219,7 @@ export async function tune(
   const options = { ...work, ...subject, run, config: settings, origin: backbone.fingerprint };
   const trained = part(await fit(options), 'ema');
   const own = Object.fromEntries(Object.entries(trained).filter(([name]) => !Object.hasOwn(heads, name)));
-  if (config.mode === 'lora')
-    await writeLora(loraPath(run), tuningOf(config).lora, own, backbone.fingerprint);
+  if (config.mode === 'lora') await writeLora(run, config, own, backbone.fingerprint);
   const fingerprint = await writeBackbone(
     tunedBackbonePath(run.path),
     spec,
@@ -221,6 +229,19 @@ export async function tune(
   const path = headsPath(run);
   await writeHeads(path, plans, only(trained, Object.keys(heads)), fingerprint, exitRuleOf(spec));
   return path;
+}
+
+/** @param trained factors, and tables of labels where those move */
+function writeLora(run: Run, config: TrainConfig, trained: HostTensors, backbone: string): Promise<void> {
+  const { rank, alpha } = tuningOf(config).lora;
+  const metadata = {
+    format: 'exithead-lora',
+    version: '1',
+    backbone,
+    rank: String(rank),
+    alpha: String(alpha),
+  };
+  return writeSafetensors(loraPath(run), trained, { metadata });
 }
 
 /** What training would take. Nothing is written. */
@@ -238,21 +259,24 @@ export async function rehearseTuning(
  * it is left at.
  */
 function meanMacs(
-  { spec, plans, groups, weights, frozen, weightsOf, stepAt, deepestFirst: exits, config }: Parts,
+  { spec, plans, groups, weights, frozen, stepAt, deepestFirst: exits, config }: Parts,
   batch: number,
 ): number {
   const all: FrozenWeights = { ...frozen, ...weights };
   const macsAt = (some: readonly ExitGroup[]): number => {
     const ofAll = (to: number): readonly ExitGroup[] => some.map(({ exit }) => ({ exit, from: 0, to }));
-    const read = weightsRead(spec, plans, ofAll(batch), weightsOf, all, batch);
-    const moves = Object.fromEntries(Object.entries(weights).filter(([name]) => read.has(name)));
+    const read = weightsRead(spec, plans, ofAll(batch), all, batch);
+    // Factors of a layer that no sample reaches have no gradient.
+    const used = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
+      Object.fromEntries(Object.entries(record).filter(([name]) => read.has(layerOf(name))));
+    const moves = used(weights);
     const shapes = Object.entries(stateShapes(shapesOf(moves)));
     const step: Step = (state, inputs, still) =>
       stepAt(ofAll(inputs['x']?.shape[0] ?? 0), config.optimizer)(state, inputs, still);
     return macsOf(step, {
       state: Object.fromEntries(shapes.map(([name, shape]) => [name, { shape }])),
       batch: exitsInputs(spec, 'batch'),
-      frozen: Object.fromEntries(Object.entries(all).filter(([name]) => !Object.hasOwn(moves, name))),
+      frozen: used(frozen),
     });
   };
   if (groups.every(({ from, to }) => from === 0 && to === batch)) return macsAt(groups);

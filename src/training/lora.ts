@@ -18,6 +18,11 @@ export interface LoraOptions {
 const down = (layer: string): string => `lora.${layer}.down`;
 const up = (layer: string): string => `lora.${layer}.up`;
 
+/** The weight that a factor is of; any other name itself. */
+export function layerOf(name: string): string {
+  return /^lora\.(.+)\.(down|up)$/.exec(name)?.[1] ?? name;
+}
+
 /** Names of the weights that get factors, [out, in] each. */
 export function loraLayers(weights: Weights): readonly string[] {
   return Object.entries(weights).flatMap(([name, weight]) => (isHeavy(name, weight) ? [name] : []));

@@ -1,6 +1,8 @@
 // What does a run of `exithead train` move? Heads alone, or the backbone with them, by one key of its config.
+import { hasNewRows } from '../backbones/labels.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
+import { tuningOf } from '../config/tuning.js';
 import type { Engine } from '../engine/engine.js';
 import { unreachable } from '../errors.js';
 import { rehearseTuning, tune, tuningParts } from './finetune.js';
@@ -18,6 +20,28 @@ export async function checkTraining(config: TrainConfig, backbone: OpenedBackbon
     case 'lora':
       await tuningParts(config, backbone);
       return;
+    default:
+      return unreachable(config.mode);
+  }
+}
+
+/** Why some classes will mean nothing after the training, if so. */
+export function untrainedLabels(
+  config: Pick<TrainConfig, 'mode' | 'backbone' | 'finetune' | 'lora'>,
+): string | undefined {
+  const { labels } = config.backbone;
+  if (labels === undefined || !hasNewRows(labels)) return undefined;
+  const meaning = 'backbone.labels makes rows new, which stay the random numbers they start as:';
+  const mend = 'a mean or a class of the backbone has a meaning from the start.';
+  switch (config.mode) {
+    case 'frozen':
+      return `${meaning} mode frozen moves no table of labels. Set mode=finetune, or choose other rows; ${mend}`;
+    case 'finetune':
+      return undefined;
+    case 'lora':
+      return tuningOf(config).lora.labels
+        ? undefined
+        : `${meaning} mode lora moves the table of labels under lora.labels=true alone. Set that, or choose other rows; ${mend}`;
     default:
       return unreachable(config.mode);
   }
