@@ -6,7 +6,7 @@ import { fingerprintOf } from '../checkpoints/fingerprint.js';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { UserError } from '../errors.js';
-import type { HostTensors } from '../engine/tensors.js';
+import type { HostTensors, StoredTensor } from '../engine/tensors.js';
 import { uncertaintyShapes, type Uncertainty } from './uncertainty.js';
 
 const format = 'exithead-uncertainty';
@@ -42,6 +42,34 @@ export function writeUncertainty(
   });
 }
 
+const remedy = 'Run `exithead uncertainty` on the run again.';
+
+/** Whether the metadata of a file says that it holds uncertainty heads. */
+export function isUncertaintyFile(metadata: Readonly<Record<string, string>>): boolean {
+  return metadata['format'] === format;
+}
+
+/** What a file says of the uncertainty heads in it, not yet held against a model. */
+export interface UncertaintyDescription {
+  readonly plan: Uncertainty;
+  readonly judged: Judged;
+  readonly tensors: Readonly<Record<string, StoredTensor>>;
+}
+
+/** @throws UserError if the file holds no uncertainty heads */
+export async function describeUncertainty(path: string): Promise<UncertaintyDescription> {
+  const { tensors, metadata } = await openSafetensors(path);
+  if (!isUncertaintyFile(metadata) || metadata['version'] !== version)
+    throw new UserError(
+      `${path} holds no uncertainty heads: its metadata has format ${JSON.stringify(metadata['format'] ?? null)} ` +
+        `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
+    );
+  const plan = planIn(metadata['plan'] ?? '');
+  if (!plan) throw new UserError(`${path}: its metadata does not say which exits it judges. ${remedy}`);
+  const { backbone = 'none', heads = 'none' } = metadata;
+  return { plan, judged: { backbone, heads }, tensors };
+}
+
 /**
  * Reads uncertainty heads and checks that they are whole, finite and of this backbone and these heads.
  * @param of fingerprints of backbone and heads at hand
@@ -52,20 +80,12 @@ export async function readUncertainty(
   spec: BackboneSpec,
   of: Judged,
 ): Promise<UncertaintyHeads> {
-  const remedy = 'Run `exithead uncertainty` on the run again.';
-  const { tensors, metadata } = await openSafetensors(path);
-  if (metadata['format'] !== format || metadata['version'] !== version)
-    throw new UserError(
-      `${path} holds no uncertainty heads: its metadata has format ${JSON.stringify(metadata['format'] ?? null)} ` +
-        `version ${JSON.stringify(metadata['version'] ?? null)}, expected "${format}" version "${version}". ${remedy}`,
-    );
+  const { plan, judged, tensors } = await describeUncertainty(path);
   for (const what of ['backbone', 'heads'] as const)
-    if (metadata[what] !== of[what])
+    if (judged[what] !== of[what])
       throw new UserError(
-        `${path} judges a ${what} with fingerprint ${metadata[what] ?? 'none'}, but this one has ${of[what]}. ${remedy}`,
+        `${path} judges a ${what} with fingerprint ${judged[what]}, but this one has ${of[what]}. ${remedy}`,
       );
-  const plan = planIn(metadata['plan'] ?? '');
-  if (!plan) throw new UserError(`${path}: its metadata does not say which exits it judges. ${remedy}`);
   const shown = (shapes: Readonly<Record<string, { readonly shape: readonly number[] }>>): string =>
     Object.entries(shapes)
       .map(([name, { shape }]) => `${name} [${shape.join(', ')}]`)

@@ -59,7 +59,7 @@ export interface BundleHeadsFacts {
   readonly backbone: string | undefined;
 }
 
-const headName = /^exits\.(\d{1,4})\.(?:last|adapter|block)\./;
+const headName = /^exits\.(\d{1,4})\.(?:last|adapter|block|lowRank|memory)\./;
 
 /** Whether these are names of heads and nothing else. */
 export function areHeadNames(names: readonly string[]): boolean {

@@ -75,9 +75,9 @@ async function factsOf(path: string, options: InspectOptions): Promise<Inspected
 async function folderFacts(path: string, reading: Reading): Promise<Inspected> {
   if (await isFile(join(path, 'bundle.json'))) return bundleFacts(path, reading.backbone);
   if (await isFile(join(path, 'config.yaml'))) return runFacts(path);
-  for (const name of ['index.json', 'captions.json']) {
+  for (const name of ['index.json', 'captions.json', 'evaluation.json']) {
     const index = join(path, name);
-    if (await isFile(index)) return jsonFacts(index, await readConfig(index), undefined);
+    if (await isFile(index)) return jsonFacts(index, await readConfig(index), reading.backbone);
   }
   const config = join(path, configFile);
   if ((await isFile(config)) && isVaeConfig(await readConfig(config))) return vaeFacts(path);
@@ -99,14 +99,20 @@ function applicable(kind: Inspected['kind']): readonly (keyof InspectOptions)[] 
       return ['weights', 'size', 'config', 'imageSize', 'exitRule'];
     case 'bundle':
     case 'heads':
+    case 'uncertainty heads':
+    case 'low-rank additions':
     case 'schedule':
     case 'error table':
+    case 'evaluation':
+    case 'sensitivities':
+    case 'calibration':
       return ['backbone'];
     case 'autoencoder':
     case 'autoencoder config':
     case 'backbone config':
     case 'captions':
     case 'config':
+    case 'features':
     case 'heads of a bundle':
     case 'latents':
     case 'run':

@@ -4,25 +4,42 @@ import { bundleFormat } from '../bundle/description.js';
 import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { UserError } from '../errors.js';
+import { featuresFormat } from '../evaluate/featuresFile.js';
+import { evaluationFormat } from '../evaluate/results.js';
+import { calibrationFormat } from '../schedules/calibration.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import { shown } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
+import { sensitivityFormat } from '../schedules/sensitivity.js';
 import { isVaeConfig } from '../vae/spec.js';
 import { backboneConfigFacts, isBackboneConfig, type BackboneConfigFacts } from './backboneConfig.js';
 import { bundleFacts, type BundleFacts } from './bundle.js';
 import { captionsFacts, type CaptionsFacts } from './captions.js';
 import { errorTableFacts, type ErrorTableFacts } from './errorTable.js';
+import { featuresFacts, type FeaturesFacts } from './features.js';
 import { latentsFacts, type LatentsFacts } from './latents.js';
+import {
+  calibrationFacts,
+  evaluationFacts,
+  sensitivityFacts,
+  type CalibrationFacts,
+  type EvaluationFacts,
+  type SensitivityFacts,
+} from './measured.js';
 import { scheduleFacts, type ScheduleFacts } from './schedule.js';
 import { vaeConfigFacts, type VaeConfigFacts } from './vaeConfig.js';
 
 export type JsonFacts =
   | BackboneConfigFacts
   | BundleFacts
+  | CalibrationFacts
   | CaptionsFacts
   | ErrorTableFacts
+  | EvaluationFacts
+  | FeaturesFacts
   | LatentsFacts
   | ScheduleFacts
+  | SensitivityFacts
   | VaeConfigFacts;
 
 type Reader = (path: string, backbone: string | undefined) => Promise<JsonFacts>;
@@ -32,6 +49,10 @@ const readers = new Map<string, Reader>([
   [bundleFormat.name, (path, backbone) => bundleFacts(folderOf(path, 'bundle.json'), backbone)],
   [scheduleFormat.name, scheduleFacts],
   [errorTableFormat.name, errorTableFacts],
+  [sensitivityFormat.name, sensitivityFacts],
+  [calibrationFormat.name, calibrationFacts],
+  [evaluationFormat.name, evaluationFacts],
+  [featuresFormat.name, (path) => featuresFacts(path)],
   [latentsFormat.name, (path) => latentsFacts(folderOf(path, 'index.json'))],
   [captionsFormat.name, (path) => captionsFacts(folderOf(path, 'captions.json'))],
 ]);

@@ -4,7 +4,9 @@ import { openSafetensors } from '../checkpoints/safetensors.js';
 import { indexEnding, openShards } from '../checkpoints/shards.js';
 import { openAllTorch } from '../checkpoints/torch.js';
 import { isHeadsFile } from '../exits/headsFile.js';
+import { isUncertaintyFile } from '../exits/uncertaintyFile.js';
 import { isCheckpointFile } from '../training/checkpoints.js';
+import { isLoraFile } from '../training/loraFile.js';
 import { backboneFacts, type BackboneFacts, type UnfitBackboneFacts } from './backbone.js';
 import { checkpointFacts, type CheckpointFacts } from './checkpoint.js';
 import {
@@ -14,8 +16,10 @@ import {
   type BundleHeadsFacts,
   type HeadsFacts,
 } from './heads.js';
+import { loraFacts, type LoraFacts } from './lora.js';
 import { areBackboneNames, areVaeNames } from './modelNames.js';
 import { tensorsFacts, type OpenedTensors, type TensorsFacts } from './tensors.js';
+import { uncertaintyFacts, type UncertaintyFacts } from './uncertainty.js';
 import { vaeFacts, type VaeFacts } from './vae.js';
 
 export type WeightsFacts =
@@ -24,7 +28,9 @@ export type WeightsFacts =
   | BundleHeadsFacts
   | CheckpointFacts
   | HeadsFacts
+  | LoraFacts
   | TensorsFacts
+  | UncertaintyFacts
   | VaeFacts;
 
 /** How to read what lies there. */
@@ -41,6 +47,8 @@ export interface Reading {
 export async function safetensorsFacts(file: string, reading: Reading): Promise<WeightsFacts> {
   const opened = file.endsWith(indexEnding) ? await openShards(file) : await openSafetensors(file);
   if (isHeadsFile(opened.metadata)) return headsFacts(file, reading.backbone);
+  if (isUncertaintyFile(opened.metadata)) return uncertaintyFacts(file, reading.backbone);
+  if (isLoraFile(opened.metadata)) return loraFacts(file, reading.backbone);
   if (isCheckpointFile(opened.metadata)) return checkpointFacts(file);
   const names = opened.entries.map(({ name }) => name);
   return areHeadNames(names) ? bundleHeadsFacts(file) : modelFacts(file, 'safetensors', opened, reading);

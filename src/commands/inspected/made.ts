@@ -5,7 +5,9 @@ import type { CheckpointFacts } from '../../inspect/checkpoint.js';
 import type { ErrorTableFacts } from '../../inspect/errorTable.js';
 import type { Fit } from '../../inspect/fit.js';
 import type { BundleHeadsFacts, HeadsFacts } from '../../inspect/heads.js';
+import type { LoraFacts } from '../../inspect/lora.js';
 import type { ScheduleFacts } from '../../inspect/schedule.js';
+import type { UncertaintyFacts } from '../../inspect/uncertainty.js';
 import type { Schedule, Stretch } from '../../schedules/schedule.js';
 import type { Terminal } from '../terminal.js';
 import { showExits } from './backbone.js';
@@ -36,6 +38,31 @@ export function showBundleHeads(facts: BundleHeadsFacts, terminal: Terminal): vo
   terminal.line(`types: ${typed(dtypes)}; ${sized(bytes)}`);
   terminal.line(`fingerprint ${fingerprint}`);
   if (backbone !== undefined) terminal.line(`made for the backbone ${backbone}`);
+}
+
+export function showUncertainty(facts: UncertaintyFacts, terminal: Terminal): void {
+  const { path, plan, parameters, dtypes, bytes, fingerprint, backbone, heads, fits } = facts;
+  terminal.line(
+    `${path} holds uncertainty heads (${plan.form}) at exits ${plan.exits.join(', ')} with ${whole(parameters)} parameters`,
+  );
+  terminal.line('why: its metadata says so');
+  terminal.line(`types: ${typed(dtypes)}; ${sized(bytes)}`);
+  terminal.line(`fingerprint ${fingerprint}`);
+  terminal.line(`made for the backbone ${backbone}`);
+  terminal.line(`and the heads ${heads}`);
+  showFits(fits, terminal);
+}
+
+export function showLora(facts: LoraFacts, terminal: Terminal): void {
+  const { path, rank, alpha, layers, tables, parameters, dtypes, bytes, backbone, fits } = facts;
+  terminal.line(
+    `${path} holds additions of rank ${rank} (alpha ${alpha}) to ${counted(layers, 'layer')} with ${whole(parameters)} parameters`,
+  );
+  terminal.line('why: its metadata says so');
+  if (tables.length > 0) terminal.line(`moved whole: ${tables.join(', ')}`);
+  terminal.line(`types: ${typed(dtypes)}; ${sized(bytes)}`);
+  terminal.line(`added to the backbone ${backbone}; backbone/ of the run is what came of it`);
+  showFits(fits, terminal);
 }
 
 export function showCheckpoint(facts: CheckpointFacts, terminal: Terminal): void {
@@ -101,17 +128,20 @@ function showSteps(schedule: Schedule, stretches: readonly Stretch[], terminal: 
   );
 }
 
-function showFits(fits: readonly Fit[], terminal: Terminal): void {
+export function showFits(fits: readonly Fit[], terminal: Terminal): void {
   for (const { what, place, expected, found } of fits)
     terminal.line(`${expected === found ? 'fits' : 'does not fit'} the ${what} ${place}`);
   if (!fits.some(({ what }) => what === 'backbone'))
     terminal.line('not held against a backbone: give its place with --backbone');
 }
 
-/** `2 x adapter (exits 1, 2)` for each kind. */
+/** `2 x adapter (exits 1, 2)` for each kind, and where variances are shared. */
 export function plansTold(plans: readonly HeadPlan[]): string {
   const byKind = new Map<string, number[]>();
-  for (const { kind, exit } of plans) byKind.set(kind, [...(byKind.get(kind) ?? []), exit]);
+  for (const plan of plans) {
+    const kind = `${plan.kind}${'variance' in plan && plan.variance === 'shared' ? ' with the variance of the backbone' : ''}`;
+    byKind.set(kind, [...(byKind.get(kind) ?? []), plan.exit]);
+  }
   return [...byKind]
     .map(([kind, exits]) => `${exits.length} x ${kind} (exits ${exits.join(', ')})`)
     .join('; ');

@@ -9,8 +9,11 @@ import {
   showCheckpoint,
   showErrorTable,
   showHeads,
+  showLora,
   showSchedule,
+  showUncertainty,
 } from './made.js';
+import { showCalibrationFacts, showEvaluationFacts, showFeatures, showSensitivityFacts } from './measured.js';
 import { showRun } from './run.js';
 import { showCaptions, showConfig, showLatents } from './stores.js';
 import { showTensors, showVae, showVaeConfig } from './tensors.js';
@@ -33,12 +36,24 @@ export function show(facts: Inspected, terminal: Terminal): void {
       return showHeads(facts, terminal);
     case 'heads of a bundle':
       return showBundleHeads(facts, terminal);
+    case 'uncertainty heads':
+      return showUncertainty(facts, terminal);
+    case 'low-rank additions':
+      return showLora(facts, terminal);
     case 'training checkpoint':
       return showCheckpoint(facts, terminal);
     case 'schedule':
       return showSchedule(facts, terminal);
     case 'error table':
       return showErrorTable(facts, terminal);
+    case 'sensitivities':
+      return showSensitivityFacts(facts, terminal);
+    case 'calibration':
+      return showCalibrationFacts(facts, terminal);
+    case 'evaluation':
+      return showEvaluationFacts(facts, terminal);
+    case 'features':
+      return showFeatures(facts, terminal);
     case 'bundle':
       return showBundle(facts, terminal);
     case 'run':

@@ -1,0 +1,44 @@
+// What did an evaluation, a table of sensitivities or a calibration find, and do they fit the heads beside them?
+import { evaluationFormat, type Evaluation } from '../evaluate/results.js';
+import { readCalibration } from '../schedules/calibrationFile.js';
+import type { Calibration } from '../schedules/calibration.js';
+import { readJsonFile } from '../schedules/jsonFile.js';
+import { readSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
+import { bytesAt } from './bytes.js';
+import { fitProblems, fitsOf, type Fit } from './fit.js';
+
+interface Measured<Kind extends string, T> {
+  readonly kind: Kind;
+  readonly path: string;
+  readonly bytes: number;
+  /** What stands in the file. */
+  readonly table: T;
+  readonly fits: readonly Fit[];
+  readonly problems: readonly string[];
+}
+
+export type EvaluationFacts = Measured<'evaluation', Evaluation>;
+export type SensitivityFacts = Measured<'sensitivities', Sensitivity>;
+export type CalibrationFacts = Measured<'calibration', Calibration>;
+
+export async function evaluationFacts(path: string, given: string | undefined): Promise<EvaluationFacts> {
+  return measured('evaluation', path, await readJsonFile(path, evaluationFormat), given);
+}
+
+export async function sensitivityFacts(path: string, given: string | undefined): Promise<SensitivityFacts> {
+  return measured('sensitivities', path, await readSensitivity(path), given);
+}
+
+export async function calibrationFacts(path: string, given: string | undefined): Promise<CalibrationFacts> {
+  return measured('calibration', path, await readCalibration(path), given);
+}
+
+async function measured<Kind extends string, T extends { readonly backbone: string; readonly heads: string }>(
+  kind: Kind,
+  path: string,
+  table: T,
+  given: string | undefined,
+): Promise<Measured<Kind, T>> {
+  const fits = await fitsOf(path, table, given);
+  return { kind, path, bytes: await bytesAt(path), table, fits, problems: fitProblems(path, fits) };
+}
