@@ -1,17 +1,22 @@
 // What did a run make, and how far has it come?
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { errorTablePath, schedulePath, sensitivityPath } from '../bundle/export.js';
 import { purposeOf } from '../config/purpose.js';
 import type { PretrainConfig, TrainConfig } from '../config/schema.js';
 import { countOf } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import type { HeadPlan } from '../exits/heads.js';
+import { describeUncertainty, type Judged } from '../exits/uncertaintyFile.js';
 import { isFile } from '../files/disk.js';
+import { calibrationPath, readCalibration } from '../schedules/calibrationFile.js';
 import { readErrorTable, type MeasuredExit } from '../schedules/errorTable.js';
 import { measuredExits } from '../schedules/profile.js';
 import { readSchedule } from '../schedules/schedule.js';
+import { readSensitivity } from '../schedules/sensitivity.js';
 import { checkpointPath, checkpointSteps } from '../training/checkpoints.js';
 import { openTrained } from '../training/openTrained.js';
+import { uncertaintyPath, uncertaintyRunName } from '../training/trainUncertainty.js';
 import { backboneFacts, type BackboneFacts, type UnfitBackboneFacts } from './backbone.js';
 import { bytesAt } from './bytes.js';
 import { fitProblems } from './fit.js';
@@ -29,7 +34,7 @@ interface CommonFacts {
 }
 
 export interface UnfinishedRunFacts extends CommonFacts {
-  readonly verb: 'train' | 'pretrain';
+  readonly verb: 'train' | 'pretrain' | 'uncertainty';
   readonly state: 'unfinished';
   /** How to go on. */
   readonly resume: string;
@@ -44,6 +49,7 @@ export interface PretrainRunFacts extends CommonFacts {
 export interface TrainRunFacts extends CommonFacts {
   readonly verb: 'train';
   readonly state: 'finished';
+  readonly mode: TrainConfig['mode'];
   readonly source: string;
   readonly spec: BackboneSpec;
   /** Of the backbone. */
@@ -54,8 +60,18 @@ export interface TrainRunFacts extends CommonFacts {
   readonly headParameters: number;
   readonly exits: readonly MeasuredExit[];
   /** What was made of it since. */
-  readonly made: readonly ('error table' | 'schedule')[];
+  readonly made: readonly Made[];
 }
+
+/** The training of uncertainty heads, which lies in the run whose heads they judge. */
+export interface UncertaintyRunFacts extends CommonFacts {
+  readonly verb: 'uncertainty';
+  readonly state: 'finished';
+  /** That run. */
+  readonly of: string;
+}
+
+type Made = 'error table' | 'sensitivities' | 'schedule' | 'uncertainty heads' | 'calibration';
 
 /** Its training is done, but it does not open: its backbone is gone or another, or its heads are damaged. */
 export interface UnopenedRunFacts extends CommonFacts {
@@ -63,7 +79,8 @@ export interface UnopenedRunFacts extends CommonFacts {
   readonly state: 'unopened';
 }
 
-export type RunFacts = UnfinishedRunFacts | PretrainRunFacts | TrainRunFacts | UnopenedRunFacts;
+export type RunFacts =
+  UnfinishedRunFacts | PretrainRunFacts | TrainRunFacts | UncertaintyRunFacts | UnopenedRunFacts;
 
 /** @throws UserError if it is no run, or its config is wrong */
 export async function runFacts(path: string): Promise<RunFacts> {
@@ -71,7 +88,9 @@ export async function runFacts(path: string): Promise<RunFacts> {
   const loaded = purpose.kind === 'whole' ? purpose.loaded : undefined;
   switch (loaded?.kind) {
     case 'train':
-      return trainFacts(path, loaded.config);
+      return (await isUncertaintyRun(path, loaded.config))
+        ? uncertaintyRunFacts(path, loaded.config)
+        : trainFacts(path, loaded.config);
     case 'pretrain':
       return pretrainFacts(path, loaded.config);
     case 'sample':
@@ -98,11 +117,27 @@ async function unfinished(
   path: string,
   verb: UnfinishedRunFacts['verb'],
   config: TrainConfig | PretrainConfig,
+  target = path,
 ): Promise<UnfinishedRunFacts> {
   return {
     ...(await common(path, config)),
-    ...{ verb, state: 'unfinished', resume: `exithead ${verb} ${path} --resume`, problems: [] },
+    ...{ verb, state: 'unfinished', resume: `exithead ${verb} ${target} --resume`, problems: [] },
   };
+}
+
+/** Whether a run trains uncertainty heads, for the run that it lies in. */
+async function isUncertaintyRun(path: string, { name }: TrainConfig): Promise<boolean> {
+  return name === uncertaintyRunName && (await isFile(join(dirname(path), 'config.yaml')));
+}
+
+/** Its last step leaves a checkpoint, and then its heads in the run that it lies in. */
+async function uncertaintyRunFacts(path: string, config: TrainConfig): Promise<RunFacts> {
+  const of = dirname(path);
+  const { checkpoints, ...facts } = await common(path, config);
+  const isDone = checkpoints[0]?.step === config.train.steps && (await isFile(uncertaintyPath({ path: of })));
+  return isDone
+    ? { ...facts, ...{ checkpoints, verb: 'uncertainty', state: 'finished', of, problems: [] } }
+    : unfinished(path, 'uncertainty', config, of);
 }
 
 async function pretrainFacts(path: string, config: PretrainConfig): Promise<RunFacts> {
@@ -125,19 +160,23 @@ async function trainFacts(path: string, config: TrainConfig): Promise<RunFacts> 
       ...{ verb: 'train', state: 'unopened', problems: [opened.problem] },
     };
   const { backbone, heads, model } = opened.result;
-  const table = join(path, 'error-table.json');
-  const schedule = join(path, 'schedule.json');
-  const made = [
-    ...((await isFile(table))
-      ? [{ what: 'error table' as const, file: table, names: await readErrorTable(table) }]
-      : []),
-    ...((await isFile(schedule))
-      ? [{ what: 'schedule' as const, file: schedule, names: await readSchedule(schedule) }]
-      : []),
-  ];
+  const { run } = opened.result;
+  const made: { readonly what: Made; readonly file: string; readonly names: Judged }[] = [];
+  for (const [what, file, read] of [
+    ['error table', errorTablePath(run), readErrorTable],
+    ['sensitivities', sensitivityPath(run), readSensitivity],
+    ['schedule', schedulePath(run), readSchedule],
+    [
+      'uncertainty heads',
+      uncertaintyPath(run),
+      async (file: string) => (await describeUncertainty(file)).judged,
+    ],
+    ['calibration', calibrationPath(path), readCalibration],
+  ] as const)
+    if (await isFile(file)) made.push({ what, file, names: await read(file) });
   return {
     ...(await common(path, config)),
-    ...{ verb: 'train', state: 'finished' },
+    ...{ verb: 'train', state: 'finished', mode: config.mode },
     ...{ source: backbone.source, spec: backbone.spec, fingerprint: backbone.fingerprint },
     plans: heads.plans,
     heads: heads.fingerprint,

@@ -26,6 +26,9 @@ import { uncertaintyStep } from './uncertaintyStep.js';
 /** Where a run keeps its uncertainty heads. */
 export const uncertaintyPath = ({ path }: Pick<Run, 'path'>): string => join(path, 'uncertainty.safetensors');
 
+/** Name of the run folders in which they are trained. */
+export const uncertaintyRunName = 'uncertainty';
+
 /** The uncertainty heads that a run's config asks for. @throws UserError if its heads remember */
 export function uncertaintyOf({ config, heads }: Pick<Trained, 'config' | 'heads'>): Uncertainty {
   const { form, bottleneck } = config.uncertainty;
@@ -49,7 +52,7 @@ export function judgedBy({ backbone, heads }: Pick<Trained, 'backbone' | 'heads'
 function settingsOf({ optimizer, train, uncertainty, ...rest }: TrainConfig): TrainConfig {
   const { lr, steps } = uncertainty;
   return {
-    ...{ ...rest, uncertainty, name: 'uncertainty' },
+    ...{ ...rest, uncertainty, name: uncertaintyRunName },
     optimizer: { ...optimizer, lr },
     train: { ...train, steps },
   };

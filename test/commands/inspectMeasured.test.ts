@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exithead, refusalOf, told, workshop } from '../workshop.js';
 import { writeTinyJudge } from '../tiny-judge.js';
@@ -100,6 +100,21 @@ describe('inspect of uncertainty heads', () => {
       /was made for heads with fingerprint \w{64}, but .*heads\.safetensors has/,
     );
   });
+
+  it('stand in the run among what was made, and the run of their training is told apart', async () => {
+    expect(await saidOf(run)).toContain(
+      'made since: error table, sensitivities, schedule, uncertainty heads, calibration\n',
+    );
+    const training = `${run}/001-uncertainty`;
+    const out = await saidOf(training);
+    expect(out).toMatch(/^a finished run of exithead uncertainty: uncertainty, 4 of 4 steps\n/);
+    expect(out).toContain(`its heads lie in the run ${run}\n`);
+    cpSync(run, at('half'), { recursive: true });
+    rmSync(at('half/uncertainty.safetensors'));
+    expect(await saidOf(at('half/001-uncertainty'))).toContain(
+      `go on with: exithead uncertainty ${at('half')} --resume\n`,
+    );
+  });
 });
 
 describe('inspect of heads', () => {
@@ -120,8 +135,11 @@ describe('inspect of heads', () => {
 });
 
 describe('inspect of a run that trained the backbone', () => {
-  it('tells low-rank additions with the backbone that they are added to', async () => {
+  it('tells its mode, and low-rank additions with the backbone that they are added to', async () => {
     const made = await train('mode=lora', 'lora.rank=2');
+    const out = await saidOf(made);
+    expect(out).toContain('\nmode lora: low-rank additions to the backbone were trained');
+    expect(out).toMatch(/ on DiT-3x16\/4 \(.*runs\/\d+-tiny-heads\/backbone/);
     const file = `${made}/lora.safetensors`;
     // Blocks 1 to 3, each with qkv, proj, fc1 and fc2.
     const lora = await saidOf(file);
@@ -132,5 +150,10 @@ describe('inspect of a run that trained the backbone', () => {
       /was made for the backbone with fingerprint/,
     );
     expect(await saidOf(`${made}/heads.safetensors`)).toMatch(/\nfits the backbone .*backbone/);
+  });
+
+  it('tells fine-tuning from training heads alone', async () => {
+    expect(await saidOf(await train('mode=finetune'))).toContain('\nmode finetune: the backbone itself');
+    expect(await saidOf(run)).toContain('\nmode frozen: only heads were trained\n');
   });
 });

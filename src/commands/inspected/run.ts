@@ -1,6 +1,6 @@
 // What does the user see of a run?
 import { unreachable } from '../../errors.js';
-import type { RunFacts } from '../../inspect/run.js';
+import type { RunFacts, TrainRunFacts } from '../../inspect/run.js';
 import type { Terminal } from '../terminal.js';
 import { showBackbone, showExits, showUnfitBackbone } from './backbone.js';
 import { plansTold } from './made.js';
@@ -14,7 +14,11 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
   terminal.line(
     `${state === 'unfinished' ? 'an unfinished' : 'a finished'} run of exithead ${verb}: ${name}, ${whole(done)} of ${counted(steps, 'step')}`,
   );
-  terminal.line(`why: its config.yaml is one for ${verb}; ${sized(bytes)}`);
+  const why =
+    verb === 'uncertainty'
+      ? 'its config.yaml says so, and it lies in a run'
+      : `its config.yaml is one for ${verb}`;
+  terminal.line(`why: ${why}; ${sized(bytes)}`);
   terminal.line(
     checkpoints.length === 0
       ? 'no checkpoints'
@@ -31,6 +35,7 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
       else showUnfitBackbone(facts.backbone, terminal);
       return;
     case 'train':
+      terminal.line(modeTold(facts.mode));
       terminal.line(`${plansTold(facts.plans)} on ${facts.spec.size} (${facts.source})`);
       specLines(facts.spec).forEach((line) => terminal.line(line));
       terminal.line(`backbone fingerprint ${facts.fingerprint}`);
@@ -40,7 +45,24 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
       );
       showExits(facts.exits, terminal);
       return;
+    case 'uncertainty':
+      terminal.line(`its heads lie in the run ${facts.of}`);
+      return;
     default:
       return unreachable(facts);
+  }
+}
+
+/** What the training moved. */
+function modeTold(mode: TrainRunFacts['mode']): string {
+  switch (mode) {
+    case 'frozen':
+      return 'mode frozen: only heads were trained';
+    case 'finetune':
+      return 'mode finetune: the backbone itself was trained at its exits, and lies in the run';
+    case 'lora':
+      return 'mode lora: low-rank additions to the backbone were trained, and the sum lies in the run';
+    default:
+      return unreachable(mode);
   }
 }
