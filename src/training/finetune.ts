@@ -6,7 +6,6 @@ import { fineTunable } from '../backbones/init.js';
 import { exitRuleOf } from '../backbones/spec.js';
 import type { OpenedBackbone } from '../checkpoints/backbone.js';
 import { labelTable } from '../checkpoints/relabelled.js';
-import { writeSafetensors } from '../checkpoints/safetensors.js';
 import { readTensors } from '../checkpoints/stored.js';
 import { writeBackbone } from '../checkpoints/writeBackbone.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -31,6 +30,7 @@ import { earlyExits, exitsByTime, type ExitsRule } from './exitsByTime.js';
 import { exitsInputs, exitsStep, learnsVariance, predictionsByGroup } from './exitsStep.js';
 import { fit, rehearse, shapesOf, type Rehearsal, type Subject, type Work } from './fit.js';
 import { layerOf, loraLayers, loraStart, merged, withFactors } from './lora.js';
+import { writeLora } from './loraFile.js';
 import { logLine, type Run } from './runFolder.js';
 import { part, stateShapes } from './state.js';
 import { mixtureTables } from './target.js';
@@ -219,7 +219,8 @@ export async function tune(
   const options = { ...work, ...subject, run, config: settings, origin: backbone.fingerprint };
   const trained = part(await fit(options), 'ema');
   const own = Object.fromEntries(Object.entries(trained).filter(([name]) => !Object.hasOwn(heads, name)));
-  if (config.mode === 'lora') await writeLora(run, config, own, backbone.fingerprint);
+  if (config.mode === 'lora')
+    await writeLora(loraPath(run), tuningOf(config).lora, own, backbone.fingerprint);
   const fingerprint = await writeBackbone(
     tunedBackbonePath(run.path),
     spec,
@@ -229,19 +230,6 @@ export async function tune(
   const path = headsPath(run);
   await writeHeads(path, plans, only(trained, Object.keys(heads)), fingerprint, exitRuleOf(spec));
   return path;
-}
-
-/** @param trained factors, and tables of labels where those move */
-function writeLora(run: Run, config: TrainConfig, trained: HostTensors, backbone: string): Promise<void> {
-  const { rank, alpha } = tuningOf(config).lora;
-  const metadata = {
-    format: 'exithead-lora',
-    version: '1',
-    backbone,
-    rank: String(rank),
-    alpha: String(alpha),
-  };
-  return writeSafetensors(loraPath(run), trained, { metadata });
 }
 
 /** What training would take. Nothing is written. */
