@@ -1,5 +1,6 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { plansTold } from '../../src/commands/inspected/made.js';
 import { exithead, refusalOf, told, workshop } from '../workshop.js';
 import { writeTinyJudge } from '../tiny-judge.js';
 
@@ -131,6 +132,18 @@ describe('inspect of heads', () => {
     expect(await saidOf(`${bundle}/heads.safetensors`)).toMatch(
       /holds the heads of a bundle, [\d,]+ parameters at exits 1, 2\n/,
     );
+  });
+});
+
+describe('what is said of heads', () => {
+  it('names the kinds, their exits and where variances come from', () => {
+    expect(
+      plansTold([
+        { kind: 'shared', exit: 1 },
+        { kind: 'linear', exit: 2, variance: 'shared' },
+        { kind: 'linear', exit: 3, variance: 'shared' },
+      ]),
+    ).toBe('1 x shared (exits 1); 2 x linear with the variance of the backbone (exits 2, 3)');
   });
 });
 
