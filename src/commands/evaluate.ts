@@ -13,6 +13,7 @@ import { engineLine } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { modelIn } from '../exits/precision.js';
 import { isFolder } from '../files/disk.js';
+import { bundlePrecision } from './bundlePrecision.js';
 import type { evaluate } from './declarations.js';
 import { showEvaluation } from './measured.js';
 import { duration } from './progress.js';
@@ -35,7 +36,7 @@ export default async function run(call: EvaluateCall, terminal: Terminal): Promi
   const prompts = await openPrompts(spec, data.captions, 'data.captions');
   const { pictures, warning } = await openBundlePictures(target, opened, config.vae);
   if (warning !== undefined) terminal.warn(warning);
-  const { frozenPrecision = opened.bundle.backbone.frozenPrecision } = config.engine;
+  const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
   const model = await modelIn(opened.model, frozenPrecision);
   const plan = planEvaluation(opened, model, await schedulesFor(opened, schedule), config);
   showPlan(plan, config, terminal);

@@ -11,6 +11,7 @@ import { unreachable, UserError } from '../errors.js';
 import { thresholdWithin } from '../schedules/calibrationFile.js';
 import { drift, type Drawn } from '../samplers/compare.js';
 import type { Pictures } from '../vae/pictures.js';
+import { bundlePrecision } from './bundlePrecision.js';
 import type { sample } from './declarations.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
@@ -32,13 +33,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   const prompts = await openPrompts(opened.model.spec, captions, '--captions');
   const plan = planDrawing(opened, config.sample);
   const perSample = await perSampleRule(targetOf(call), opened, call.options);
-  const trained = opened.bundle.backbone.frozenPrecision;
-  const { frozenPrecision = trained } = config.engine;
-  if (frozenPrecision !== trained)
-    terminal.warn(
-      `the heads were trained on a backbone in ${trained}, and this one computes in ${frozenPrecision}: expect larger errors than ` +
-        'the schedule promises. Leave engine.frozenPrecision out to sample as they were trained.',
-    );
+  const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
   terminal.line(
     `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
       `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth${frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`}`,

@@ -63,6 +63,8 @@ describe('a backbone in 8 bits', () => {
     const { code, err } = await exithead([...words, '--set', 'engine.frozenPrecision=fp32']);
     expect(code).toBe(0);
     expect(err).toContain('the heads were trained on a backbone in int8, and this one computes in fp32');
+    const judged = ['evaluate', at('bundle'), '-n', '4', '--dry-run', '--set', 'engine.frozenPrecision=fp32'];
+    expect((await exithead(judged)).err).toContain('in int8, and this one computes in fp32');
     const asTrained = await exithead(words);
     expect(asTrained.err).not.toContain('were trained on a backbone');
     expect(asTrained.out).toContain('of full depth, backbone in int8');
