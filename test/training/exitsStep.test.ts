@@ -10,12 +10,15 @@ import { checkedPlans, headPlan, initialHeads, type HeadPlan } from '../../src/e
 import { queryOf } from '../../src/exits/model.js';
 import { gatheredGroups, stratifiedGroups, type ExitGroup } from '../../src/training/exitGroups.js';
 import { earlyExits, exitsByTime } from '../../src/training/exitsByTime.js';
-import { exitsInputs, exitsStep, predictionsByGroup } from '../../src/training/exitsStep.js';
+import { exitsInputs, exitsStep, learnsVariance, predictionsByGroup } from '../../src/training/exitsStep.js';
 import { part } from '../../src/training/state.js';
+import { mixtureFeeds } from '../../src/training/target.js';
 import { spreadTimes } from '../../src/training/times.js';
 import { boundInputs, boundTables } from '../../src/training/variance.js';
 import { fixtureFloats, fixtureTensors, pick } from '../fixtures.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import { madePixart } from '../tiny-pixart.js';
+import { tinyUvit } from '../tiny-uvit.js';
 import {
   eager,
   expectSame,
@@ -146,7 +149,7 @@ function trainingOf(
   groups: readonly ExitGroup[],
   kind: HeadPlan['kind'] = 'shared',
   all = livelyWeights(),
-  of = spec,
+  of: BackboneSpec = spec,
   own = exits,
 ): Training {
   const moves = new Set(fineTunable(of));
@@ -188,5 +191,35 @@ describe('a step that skips the blocks after a sample’s exit', () => {
     const moved = Object.entries(part(state, 'w'));
     expect(moved.map(([name]) => name).filter((name) => /t_embedder|pos_embed/.test(name))).toEqual([]);
     for (const [name, { data }] of moved) expect(data).not.toEqual(before[name]?.data);
+  });
+});
+
+describe('the same in other families and of other predictions', () => {
+  const uvit = tinyUvit('cond');
+  const bare = tinyUvit('uncond', 'plain');
+  const pixart = madePixart(4, 1, 3);
+
+  it.each<[string, BackboneSpec, HostTensors]>([
+    ['U-ViT that predicts v', { ...uvit.spec, prediction: 'v' }, uvit.weights],
+    ['U-ViT without skips at exits, that predicts x0', { ...bare.spec, prediction: 'x0' }, bare.weights],
+    ['PixArt that predicts v, its variance learned', { ...pixart, prediction: 'v' }, livelyWeights(pixart)],
+    ['PixArt that predicts x0', { ...pixart, prediction: 'x0' }, livelyWeights(pixart)],
+  ])('skipping is gathering in a %s', async (_, of, weights) => {
+    const process = diffusion({ ...ddpmBetas, steps: of.timeSteps, prediction: of.prediction });
+    const own = exitsByTime({ kind: 'falling', meanDepth: 0.6 }, of, of.timeSteps);
+    expect(earlyExits(own, of.depth).length).toBeGreaterThan(0);
+    const bound = learnsVariance(of) ? Object.entries(boundTables(process)) : [];
+    const feeds = [0.03, 0.51].map((shift): Feeds => {
+      const fed = feedsAt(of, shift, own);
+      const t = fed['t'] as Float32Array;
+      const tables = bound.map(([name, table]) => [name, t.map((at) => table[at] ?? NaN)] as const);
+      return { ...fed, ...mixtureFeeds(process, t), ...Object.fromEntries(tables) };
+    });
+    const run = (groups: readonly ExitGroup[]): ReturnType<typeof runSteps> =>
+      runSteps(onnx, trainingOf(groups, 'shared', weights, of, own), feeds);
+    const gathered = await run(gatheredGroups(own, batch));
+    expectSame(await run(stratifiedGroups(own, batch)), gathered, 1e-5);
+    const [first, second] = gathered.results.map(({ loss }) => loss ?? NaN);
+    expect(Number.isFinite(first) && first !== second).toBe(true);
   });
 });

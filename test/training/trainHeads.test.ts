@@ -191,6 +191,21 @@ describe('heads to train', () => {
     expect(refused).toThrow('loss.variance is share, but');
   });
 
+  it('learn a variance where there is one, and a distance to the noise that teaches it', () => {
+    const learning = configOf({ heads: { exits: [1] }, loss: { variance: 'learn' } });
+    const none = (): unknown => headsToTrain(spec, learning);
+    expect(none).toThrow(UserError);
+    expect(none).toThrow(
+      /^loss\.variance is learn, but .* predicts no variance: 1 channels go in, as many come out/,
+    );
+    const learned = ditSpec({ ...specJson(spec), learn_sigma: true });
+    expect(headsToTrain(learned, learning)).toHaveLength(1);
+    const untaught = configOf({ heads: { exits: [1] }, loss: { variance: 'learn', denoising: 0 } });
+    const refused = (): unknown => headsToTrain(learned, untaught);
+    expect(refused).toThrow(UserError);
+    expect(refused).toThrow('loss.variance is learn, but loss.denoising is 0');
+  });
+
   it('count the same together as one, unless told', () => {
     const all = configOf({ heads: { kind: 'linear' }, loss: { distillation: 0.5 } });
     const plans = headsToTrain(spec, all);
