@@ -21,7 +21,7 @@ export interface Trial {
 }
 
 export interface Stage {
-  readonly name: 'screening' | 'finals';
+  readonly name: 'look' | 'screening' | 'finals';
   readonly trials: readonly Trial[];
   /** Of the variants that take part. */
   readonly names: readonly string[];
@@ -64,6 +64,7 @@ const rough: Trial = { solver: 'ddim', steps: 25, samples: 2000, seeds: [0], bud
 const fine = { samples: 10_000, seeds: [0, 1, 2] };
 
 export const stages: readonly Stage[] = [
+  { name: 'look', trials: [{ ...rough, samples: 1000 }], names: ['default'] },
   { name: 'screening', trials: [rough], names: variants.map(({ name }) => name) },
   {
     name: 'finals',

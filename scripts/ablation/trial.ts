@@ -70,7 +70,7 @@ export async function tryHeads(
   ]);
   if (!full) throw new Error('full depth is always drawn');
   const ways = [full, ...others];
-  const settings = { guidance: 1, clip: false, count: samples, batch: 100 };
+  const settings = { guidance: 1, clip: false };
   const kept = (decidedBy: unknown): KeptBatches =>
     keptBatchesIn(court.kept, ways, { decidedBy, resume: true, warn: work.warn });
   const shared = kept([solver, settings]);
@@ -82,7 +82,7 @@ export async function tryHeads(
     extractor: court.extractor,
     reference: court.reference,
     sampling: {
-      ...settings,
+      ...{ ...settings, count: samples, batch: 100 },
       solver: solver === 'ddim' ? { kind: solver, eta: 0 } : { kind: solver },
       diffusion: diffusion(config.diffusion),
       prompts: promptsOf(base.spec),
