@@ -1,11 +1,13 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Evaluation } from '../src/evaluate/results.js';
+import { writeTinyJudge } from './tiny-judge.js';
 import { abortsAtLook, exithead, refusalOf, told, workshop } from './workshop.js';
 
 const { at, pretrain, heads } = workshop();
 const run = at('runs/002-tiny-heads');
-const few = ['-n', '24', '--batch', '10', '--seed', '1'];
+const judged = ['--features', at('judge.onnx')];
+const few = ['-n', '24', '--batch', '10', '--seed', '1', ...judged];
 process.env['EXITHEAD_CACHE'] = at('cache');
 
 /** Without what no two runs share. */
@@ -21,6 +23,7 @@ async function evaluated(...words: string[]): Promise<Evaluation & { file: strin
 }
 
 beforeAll(async () => {
+  writeTinyJudge(at('judge.onnx'));
   await told('pretrain', pretrain, '--out', at('runs'), '--seed', '3');
   cpSync(at('runs/001-tiny-pretrain/backbone'), at('backbone'), { recursive: true });
   await told('train', heads, '--out', at('runs'));
@@ -132,5 +135,15 @@ describe('a schedule of other heads', () => {
     writeFileSync(at('other.json'), JSON.stringify({ ...other, heads: 'other' }));
     const message = await refusalOf('evaluate', at('bundle'), ...few, '--schedule', at('other.json'));
     expect(message).toContain(`${at('other.json')} was solved for another backbone or other heads`);
+  });
+});
+
+describe('without a network to judge by', () => {
+  it('a classifier of the training images is trained, and nothing kept of half of it', async () => {
+    const words = ['-n', '8', '--seed', '1', '--against', 'fewer-steps', '--out', at('digits')];
+    const { code, out, err } = await exithead(['evaluate', at('bundle'), ...words], abortsAtLook(400));
+    expect(code).toBe(130);
+    expect(out + err).toMatch(/training a classifier of .*train-images to judge by, once/);
+    expect(existsSync(at('cache/digits')) ? readdirSync(at('cache/digits')) : []).toEqual([]);
   });
 });
