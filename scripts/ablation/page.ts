@@ -1,6 +1,7 @@
 // How are the results told? Tables and a figure of each trial, in docs/results.md between two marks.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
 import { UserError } from '../../src/errors.js';
 import { writeFileAtomic } from '../../src/files/write.js';
 import { figure } from './figure.js';
@@ -24,7 +25,8 @@ export async function writeResults(): Promise<void> {
     await writeFileAtomic(join(docs, file), figure(those));
     sections.push(`### ${trial}`, `![FID by depth used](${file})`, table(those));
   }
-  await writeFileAtomic(path, `${before}${begin}\n\n${sections.join('\n\n')}\n\n${end}${after}`);
+  const text = `${before}${begin}\n\n${sections.join('\n\n')}\n\n${end}${after}`;
+  await writeFileAtomic(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
 }
 
 function table(findings: readonly Finding[]): string {
