@@ -18,11 +18,11 @@ export function figure(findings: readonly Finding[]): string {
   const lowest = Math.min(...points.map(({ fid }) => fid));
   const svg = draw('wide', `FID by depth used: ${series.join(', ')}`, {
     style: { fontSize: '13px', background: 'white', color: '#1b2430' },
-    ...{ height: 460, marginLeft: 60, marginBottom: 46, marginRight: 150 },
-    x: { label: 'depth used', grid: true },
-    // What is twice as far or more does not matter any more.
-    y: { label: 'FID', grid: true, domain: [0.95 * lowest, 2 * lowest], clamp: true },
-    color: { domain: series, legend: false, scheme: 'turbo' },
+    ...{ height: 460, marginLeft: 60, marginBottom: 46, marginRight: 30 },
+    x: { label: 'depth used', grid: true, domain: [0.2, 1] },
+    // What is much further does not matter any more.
+    y: { label: 'FID', grid: true, domain: [0.9 * lowest, 1.5 * lowest], clamp: true },
+    color: { domain: series, legend: false, scheme: 'observable10' },
     marks: [
       Plot.ruleX(points, {
         x: 'depthUsed',
@@ -35,7 +35,10 @@ export function figure(findings: readonly Finding[]): string {
       Plot.dot(points, { ...place, fill: 'series', r: 3 }),
       Plot.text(
         points,
-        Plot.selectMinX({ x: 'depthUsed', y: 'fid', z: 'series', text: 'series', dy: -8, fill: 'series' }),
+        Plot.selectMinX({
+          ...{ x: 'depthUsed', y: 'fid', z: 'series', text: 'series', fill: 'series' },
+          ...{ dx: -10, textAnchor: 'end' },
+        }),
       ),
     ],
   });
