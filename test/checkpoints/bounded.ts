@@ -1,7 +1,7 @@
-// Does a piece of work stay within seconds of computing and a few megabytes?
+// Does a piece of work stay within a second of computing and a few megabytes?
 
-/** Of the processor, so that waiting does not count; a crowded one needs several times as many as an idle one. */
-const mostSeconds = 5;
+/** Of the processor, so that a busy machine does not count. */
+const mostSeconds = 1;
 /** What a small file may make a reader hold. */
 const mostBytes = 64 * 2 ** 20;
 

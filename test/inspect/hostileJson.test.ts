@@ -73,14 +73,14 @@ const seed = (folder: string, name: string, kind: string, count: number, isFolde
   folder: isFolder ? at(folder) : at(folder, name),
 });
 const seeds: readonly Seed[] = [
-  seed('bundle', 'bundle.json', 'bundle', 400),
-  seed('.', 'schedule.json', 'schedule', 400, false),
-  seed('.', 'error-table.json', 'error table', 400, false),
-  seed('latents', 'index.json', 'latents', 400),
-  seed('captions', 'captions.json', 'captions', 400),
+  seed('bundle', 'bundle.json', 'bundle', 1000),
+  seed('.', 'schedule.json', 'schedule', 1000, false),
+  seed('.', 'error-table.json', 'error table', 1000, false),
+  seed('latents', 'index.json', 'latents', 1000),
+  seed('captions', 'captions.json', 'captions', 1000),
   seed('dit', 'config.json', 'backbone', 500),
   seed('shards', 'model.safetensors.index.json', 'backbone', 500),
-  seed('.', 'heads.yaml', 'config', 400, false),
+  seed('.', 'heads.yaml', 'config', 1000, false),
 ];
 
 describe('mutated texts', () => {
