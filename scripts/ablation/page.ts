@@ -2,20 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { UserError } from '../../src/errors.js';
 import { writeFileAtomic } from '../../src/files/write.js';
+import { withResults } from '../resultsPage.js';
 import { figure } from './figure.js';
 import { readFindings, type Finding, type Measured } from './results.js';
 
 const docs = join(import.meta.dirname, '../../docs');
-const [begin, end] = ['<!-- results: written by npm run ablation -->', '<!-- end of results -->'];
 
 export async function writeResults(): Promise<void> {
   const path = join(docs, 'results.md');
-  const [before, rest] = (await readFile(path, 'utf8')).split(begin);
-  const [, after] = rest?.split(end) ?? [];
-  if (before === undefined || after === undefined)
-    throw new UserError(`${path} has no place for results; put these two lines into it:\n${begin}\n${end}`);
   const findings = await readFindings();
   const trials = [...new Set(findings.map(({ trial }) => trial))];
   const sections: string[] = [];
@@ -25,7 +20,7 @@ export async function writeResults(): Promise<void> {
     await writeFileAtomic(join(docs, file), figure(those));
     sections.push(`### ${trial}`, `![FID by depth used](${file})`, table(those));
   }
-  const text = `${before}${begin}\n\n${sections.join('\n\n')}\n\n${end}${after}`;
+  const text = withResults(await readFile(path, 'utf8'), 'npm run ablation', sections.join('\n\n'));
   await writeFileAtomic(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
 }
 

@@ -3,7 +3,7 @@ import { layouts } from '../backbones/layout.js';
 import type { LatentDtype } from '../data/latentsIndex.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
-import { declare } from './verb.js';
+import { declare, type Shortcut } from './verb.js';
 
 export const inspect = declare({
   examples: [
@@ -213,6 +213,15 @@ export const exporting = declare({
   options: {},
 });
 
+/** What every verb that draws from a bundle can be told in short. */
+const drawing = {
+  solver: { key: 'sample.solver' },
+  steps: { key: 'sample.steps' },
+  guidance: { key: 'sample.guidance' },
+  batch: { key: 'sample.batch' },
+  vae: { key: 'vae.path' },
+} as const satisfies Readonly<Record<string, Shortcut>>;
+
 export const sample = declare({
   examples: [
     ['exithead sample bundle -n 64 --solver ddim --steps 50', 'draw 64 images'],
@@ -228,11 +237,7 @@ export const sample = declare({
   configKind: 'sample',
   shortcuts: {
     count: { key: 'sample.count', alias: 'n' },
-    solver: { key: 'sample.solver' },
-    steps: { key: 'sample.steps' },
-    guidance: { key: 'sample.guidance' },
-    batch: { key: 'sample.batch' },
-    vae: { key: 'vae.path' },
+    ...drawing,
   },
   options: {
     compare: { type: 'boolean', meaning: 'draw the same images at full depth, too' },
@@ -273,11 +278,7 @@ export const evaluate = declare({
   shortcuts: {
     samples: { key: 'evaluate.samples', alias: 'n' },
     seeds: { key: 'evaluate.seeds' },
-    solver: { key: 'sample.solver' },
-    steps: { key: 'sample.steps' },
-    guidance: { key: 'sample.guidance' },
-    batch: { key: 'sample.batch' },
-    vae: { key: 'vae.path' },
+    ...drawing,
   },
   options: {
     schedule: {

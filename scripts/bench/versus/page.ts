@@ -1,19 +1,13 @@
 // How are results told? Tables in Markdown, for the terminal and for docs/performance.md.
-import { UserError } from '../../../src/errors.js';
+import { withResults } from '../../resultsPage.js';
 import { cases, tinyCases, type Case, type Target } from './cases.js';
 import type { CaseResult, Results, SideResult } from './results.js';
 import type { SideName } from './sides.js';
 
-const [begin, end] = ['<!-- results: written by against-torch.ts --write -->', '<!-- end of results -->'];
-
 /** The page with these results in place of those it has. @throws UserError if it has no place for them */
 export function renewed(page: string, { cases, machine, threads, rounds }: Results): string {
-  const [before, rest] = page.split(begin);
-  const [, after] = rest?.split(end) ?? [];
-  if (before === undefined || after === undefined)
-    throw new UserError(`the page has no place for results; put these two lines into it:\n${begin}\n${end}`);
   const how = `${machine}; ${threads} threads on each side, medians of ${rounds} rounds.`;
-  return `${before}${begin}\n\n${how}\n\n${tables(cases)}\n\n${end}${after}`;
+  return withResults(page, 'against-torch.ts --write', `${how}\n\n${tables(cases)}`);
 }
 
 /**
