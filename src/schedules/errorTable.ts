@@ -68,6 +68,16 @@ export interface Statistic {
   readonly standardError: (number | null)[][];
 }
 
+/** What was measured of some samples; the backbone is the last exit. */
+const errorsSchema = z.object({
+  count: z.array(z.int().min(0)).describe('samples by bin; every exit saw all of them'),
+  error: statisticSchema('denoising error, mean over elements of (prediction - noise)^2'),
+  excess: statisticSchema('mean over elements of (prediction - prediction of the backbone)^2'),
+  rise: statisticSchema('denoising error less that of the backbone on the same sample'),
+});
+
+type Errors = z.output<typeof errorsSchema>;
+
 const errorTableSchema = z
   .object({
     format: z.literal('exithead-error-table'),
@@ -78,47 +88,82 @@ const errorTableSchema = z
     bins: z.array(timeBinSchema).min(1).max(100_000).describe('from data to noise, without a gap'),
     exits: measuredExitsSchema,
     ages: agesSchema.optional().describe('how old memories were; given where a head remembers'),
-    count: z.array(z.int().min(0)).describe('samples by bin; every exit saw all of them'),
-    error: statisticSchema('denoising error, mean over elements of (prediction - noise)^2'),
-    excess: statisticSchema('mean over elements of (prediction - prediction of the backbone)^2'),
-    rise: statisticSchema('denoising error less that of the backbone on the same sample'),
+    ...errorsSchema.shape,
+    byAge: z
+      .array(
+        errorsSchema.extend({
+          age: z.int().min(1).max(1000).describe('steps of the sampler of `ages` since the last full depth'),
+        }),
+      )
+      .max(1000)
+      .optional()
+      .describe(
+        'the same apart by the age of the memory, ascending; samples of all ages are those of the table',
+      ),
   })
   .superRefine((table, context) => {
     const refuse = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
-    const { bins, steps, count, exits } = table;
+    const { bins, steps, count, exits, ages, byAge = [] } = table;
     bins.forEach(({ from, to }, i) => {
       const expected = bins[i - 1]?.to ?? 0;
       if (from !== expected) refuse(['bins', i, 'from'], `is ${from}, expected ${expected}`);
       if (to <= from) refuse(['bins', i, 'to'], `is ${to}, expected more than ${from}`);
     });
-    if (remembering(exits).length > 0 && !table.ages)
+    if (remembering(exits).length > 0 && !ages)
       refuse(['ages'], 'is missing, but there are heads that remember');
     const end = bins.at(-1)?.to;
     if (end !== steps) refuse(['bins'], `end at ${end}, expected the ${steps} of steps`);
-    if (count.length !== bins.length)
-      refuse(['count'], `has ${count.length} entries for ${bins.length} bins`);
-    for (const name of ['error', 'excess', 'rise'] as const)
-      for (const part of ['mean', 'standardError'] as const) {
-        const rows = table[name][part];
-        const needed = part === 'mean' ? 1 : 2;
-        if (rows.length !== exits.length)
-          refuse([name, part], `has ${rows.length} rows for ${exits.length} exits`);
-        rows.forEach((row, i) => {
-          if (row.length !== bins.length)
-            return refuse([name, part, i], `has ${row.length} entries for ${bins.length} bins`);
-          row.forEach((value, bin) => {
-            const samples = count[bin] ?? 0;
-            if ((value === null) !== samples < needed)
-              refuse([name, part, i, bin], `is ${value}, which does not fit ${samples} samples`);
-            if (part === 'mean' && name !== 'rise' && value !== null && value < 0)
-              refuse([name, part, i, bin], `is ${value}, expected a mean of squares`);
-          });
-        });
-      }
-    if (table.excess.mean.at(-1)?.some((value) => value !== null && value !== 0))
-      refuse(['excess', 'mean', exits.length - 1], 'must be 0: the backbone does not differ from itself');
+    checkErrors(table, table, [], refuse);
+    byAge.forEach((errors, i) => {
+      checkErrors(errors, table, ['byAge', i], refuse);
+      const before = byAge[i - 1]?.age;
+      if (before !== undefined && errors.age <= before)
+        refuse(['byAge', i, 'age'], `is ${errors.age} after ${before}; list them ascending`);
+      if (!ages || errors.age >= ages.every)
+        refuse(['byAge', i, 'age'], `is ${errors.age}, expected less than the ${ages?.every} of ages.every`);
+    });
+    if (byAge.length > 0)
+      count.forEach((all, bin) => {
+        const sum = byAge.reduce((total, errors) => total + (errors.count[bin] ?? 0), 0);
+        if (sum !== all) refuse(['byAge'], `counts ${sum} samples in bin ${bin}, and the table ${all}`);
+      });
   });
+
+/** Whether statistics have one entry for each exit and bin, and no number where nothing was measured. */
+function checkErrors(
+  errors: Errors,
+  { bins, exits }: { readonly bins: readonly unknown[]; readonly exits: readonly unknown[] },
+  at: readonly (string | number)[],
+  refuse: (path: (string | number)[], message: string) => void,
+): void {
+  const { count } = errors;
+  if (count.length !== bins.length)
+    refuse([...at, 'count'], `has ${count.length} entries for ${bins.length} bins`);
+  for (const name of ['error', 'excess', 'rise'] as const)
+    for (const part of ['mean', 'standardError'] as const) {
+      const rows = errors[name][part];
+      const needed = part === 'mean' ? 1 : 2;
+      if (rows.length !== exits.length)
+        refuse([...at, name, part], `has ${rows.length} rows for ${exits.length} exits`);
+      rows.forEach((row, i) => {
+        if (row.length !== bins.length)
+          return refuse([...at, name, part, i], `has ${row.length} entries for ${bins.length} bins`);
+        row.forEach((value, bin) => {
+          const samples = count[bin] ?? 0;
+          if ((value === null) !== samples < needed)
+            refuse([...at, name, part, i, bin], `is ${value}, which does not fit ${samples} samples`);
+          if (part === 'mean' && name !== 'rise' && value !== null && value < 0)
+            refuse([...at, name, part, i, bin], `is ${value}, expected a mean of squares`);
+        });
+      });
+    }
+  if (errors.excess.mean.at(-1)?.some((value) => value !== null && value !== 0))
+    refuse(
+      [...at, 'excess', 'mean', exits.length - 1],
+      'must be 0: the backbone does not differ from itself',
+    );
+}
 
 export type ErrorTable = Readonly<z.output<typeof errorTableSchema>>;
 

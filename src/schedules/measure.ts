@@ -27,38 +27,32 @@ export interface Accumulator {
    * Adds one sample.
    * @param t native time
    * @param perExit in the order of `exits`
+   * @param age of its memory in steps of the sampler, where heads remember
    * @throws UserError naming exit and bin if a number is not finite; nothing is added then
    */
-  add(t: number, perExit: readonly SampleErrors[]): void;
+  add(t: number, perExit: readonly SampleErrors[], age?: number): void;
   /** The table of what was added so far. */
   table(): ErrorTable;
 }
 
 /** Starts a measurement. */
 export function accumulator({ backbone, heads, bins, exits, ages }: Measurement): Accumulator {
-  const cells = (): Moments => moments(exits.length * bins.length);
-  const [error, excess, rise] = [cells(), cells(), cells()];
-  const last = exits.length - 1;
+  const all = errorsOf(exits.length, bins.length);
+  const byAge = ages && Array.from({ length: ages.every - 1 }, () => errorsOf(exits.length, bins.length));
   return {
-    add(t, perExit) {
+    add(t, perExit, age) {
       const bin = binOf(bins, t);
-      const full = perExit[last];
+      const full = perExit.at(-1);
       if (perExit.length !== exits.length || !full)
         throw new RangeError(`got errors of ${perExit.length} exits, expected ${exits.length}`);
       if (full.squaredToFull !== 0) throw new RangeError('the backbone differs from itself');
       exits.forEach(({ exit }, i) => requireFinite(perExit[i], `exit ${exit} at ${nameOf(bins, bin)}`));
-      perExit.forEach(({ squaredToNoise, squaredToFull }, i) => {
-        const cell = i * bins.length + bin;
-        error.add(cell, squaredToNoise);
-        excess.add(cell, squaredToFull);
-        rise.add(cell, squaredToNoise - full.squaredToNoise);
-      });
+      const ofAge = byAge?.[(age ?? NaN) - 1];
+      if (byAge && !ofAge) throw new RangeError(`got a memory of age ${age}, expected 1 to ${byAge.length}`);
+      all.add(bin, perExit, full);
+      ofAge?.add(bin, perExit, full);
     },
     table() {
-      const statistic = (of: Moments): Statistic => ({
-        mean: rows(exits.length, bins.length, (cell) => of.mean(cell)),
-        standardError: rows(exits.length, bins.length, (cell) => of.standardError(cell)),
-      });
       return {
         format: 'exithead-error-table',
         version: 1,
@@ -68,12 +62,42 @@ export function accumulator({ backbone, heads, bins, exits, ages }: Measurement)
         bins: [...bins],
         exits: [...exits],
         ...(ages && { ages }),
-        count: bins.map((_, bin) => error.count(bin)),
-        error: statistic(error),
-        excess: statistic(excess),
-        rise: statistic(rise),
+        ...all.statistics(),
+        ...(byAge && { byAge: byAge.map((of, i) => ({ age: i + 1, ...of.statistics() })) }),
       };
     },
+  };
+}
+
+/** Running statistics of the three errors, by exit and bin. */
+function errorsOf(
+  exits: number,
+  bins: number,
+): {
+  add(bin: number, perExit: readonly SampleErrors[], full: SampleErrors): void;
+  statistics(): Pick<ErrorTable, 'count' | 'error' | 'excess' | 'rise'>;
+} {
+  const cells = (): Moments => moments(exits * bins);
+  const [error, excess, rise] = [cells(), cells(), cells()];
+  const statistic = (of: Moments): Statistic => ({
+    mean: rows(exits, bins, (cell) => of.mean(cell)),
+    standardError: rows(exits, bins, (cell) => of.standardError(cell)),
+  });
+  return {
+    add(bin, perExit, full) {
+      perExit.forEach(({ squaredToNoise, squaredToFull }, i) => {
+        const cell = i * bins + bin;
+        error.add(cell, squaredToNoise);
+        excess.add(cell, squaredToFull);
+        rise.add(cell, squaredToNoise - full.squaredToNoise);
+      });
+    },
+    statistics: () => ({
+      count: Array.from({ length: bins }, (_, bin) => error.count(bin)),
+      error: statistic(error),
+      excess: statistic(excess),
+      rise: statistic(rise),
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { BackboneSpec } from '../backbones/backbone.js';
 import { epsilonOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
+import type { Diffusion } from '../diffusion/betas.js';
 import { noiseMore } from '../diffusion/forward.js';
 import type { Engine, InputSpec, Step } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
@@ -26,7 +27,7 @@ import { pairInputs } from '../training/pairs.js';
 import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';
 import { heldOut, type HeldOut } from './heldOut.js';
-import { accumulator } from './measure.js';
+import { accumulator, type Accumulator } from './measure.js';
 import { timeBins } from './timeBins.js';
 
 export interface ProfileOptions extends HeldOut {
@@ -65,12 +66,13 @@ export async function profile(options: ProfileOptions): Promise<ErrorTable> {
   try {
     let from = 0;
     for await (const { x, noise, t, y } of heldOut(options)) {
+      const drawn = ages && agesFrom(options.seed, ages, from, t.length);
       const { toNoise, toFull } = await step({
         ...{ x, t, noise, ...mixtureFeeds(diffusion, t) },
-        ...(ages && earlier(options, ages, { x, noise, t }, from)),
+        ...(ages && drawn && earlier(diffusion, ages, drawn, { x, noise, t })),
         ...(await prompts.feeds(y)),
       });
-      addAll(measured, t, toNoise, toFull);
+      addAll(measured, { t, drawn }, toNoise, toFull);
       from += t.length;
     }
   } finally {
@@ -85,22 +87,22 @@ function agesOf({ ages }: ProfileOptions): Ages {
   return ages;
 }
 
-/** The full-depth steps before samples `from` and on, each of an age that depends on its number alone (`pairInputs`). */
-function earlier(
-  { diffusion, seed }: ProfileOptions,
-  ages: Ages,
-  { x, noise, t }: { readonly x: Float32Array; readonly noise: Float32Array; readonly t: Float32Array },
-  from: number,
-): { readonly xFull: Float32Array; readonly tFull: Float32Array } {
-  const tFull = t.map((at, i) => {
+/** Ages of the memories of samples `from` and on: each depends on its number alone. */
+function agesFrom(seed: number, ages: Ages, from: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => {
     const random = stream(seed, 'profile ages', from + i);
-    return fullStepBefore(
-      at,
-      drawnAge(ages, (n) => random.integer(n)),
-      ages,
-      diffusion.steps,
-    );
+    return drawnAge(ages, (n) => random.integer(n));
   });
+}
+
+/** The full-depth steps before samples whose memories are so old (`pairInputs`). */
+function earlier(
+  diffusion: Diffusion,
+  ages: Ages,
+  drawn: readonly number[],
+  { x, noise, t }: { readonly x: Float32Array; readonly noise: Float32Array; readonly t: Float32Array },
+): { readonly xFull: Float32Array; readonly tFull: Float32Array } {
+  const tFull = t.map((at, i) => fullStepBefore(at, drawn[i] ?? NaN, ages, diffusion.steps));
   return { xFull: noiseMore(diffusion, x, noise, t, tFull), tFull };
 }
 
@@ -159,8 +161,8 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
 }
 
 function addAll(
-  measured: ReturnType<typeof accumulator>,
-  t: Float32Array,
+  measured: Accumulator,
+  { t, drawn }: { readonly t: Float32Array; readonly drawn: readonly number[] | undefined },
   toNoise: HostTensor | undefined,
   toFull: HostTensor | undefined,
 ): void {
@@ -174,6 +176,7 @@ function addAll(
         squaredToNoise: toNoise.data[cell(k)] ?? NaN,
         squaredToFull: toFull.data[cell(k)] ?? NaN,
       })),
+      drawn?.[i],
     );
   });
 }

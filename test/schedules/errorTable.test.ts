@@ -7,6 +7,10 @@ import { madeTable } from './tables.js';
 
 const { path, put } = scratch();
 const table = madeTable();
+const { count, error, excess, rise } = table;
+/** Half of the samples with memories of age 1, half of age 2. */
+const byAge = [1, 2].map((age) => ({ age, count: count.map((n) => n / 2), error, excess, rise }));
+const aged = { ...table, ages: { steps: 50, every: 3 }, byAge };
 
 describe('an error table file', () => {
   it('gives back what was written, digit for digit', async () => {
@@ -16,6 +20,10 @@ describe('an error table file', () => {
     };
     await writeErrorTable(path('error-table.json'), third);
     expect(await readErrorTable(path('error-table.json'))).toEqual(third);
+  });
+  it('keeps what was measured apart by the age of the memory', async () => {
+    await writeErrorTable(path('aged.json'), aged);
+    expect(await readErrorTable(path('aged.json'))).toEqual(aged);
   });
   it('keeps what was not measured', async () => {
     const hole = (rows: (number | null)[][]) => rows.map((row) => row.map((v, i) => (i === 1 ? null : v)));
@@ -85,6 +93,26 @@ describe('an error table file', () => {
       /must be 0/,
     ],
     ['numbers where nothing was measured', { ...table, count: [0, 16, 16, 16] }, /does not fit 0 samples/],
+    [
+      'ages out of order',
+      { ...aged, byAge: byAge.toReversed() },
+      /byAge\.1\.age: is 1 after 2; list them ascending/,
+    ],
+    [
+      'an age that was not asked for',
+      { ...aged, ages: { steps: 50, every: 2 } },
+      /byAge\.1\.age: is 2, expected less than the 2 of ages\.every/,
+    ],
+    [
+      'ages that leave samples out',
+      { ...aged, byAge: byAge.slice(1) },
+      /byAge: counts 8 samples in bin 0, and the table 16/,
+    ],
+    [
+      'missing rows of an age',
+      { ...aged, byAge: byAge.map((of) => ({ ...of, excess: { ...excess, mean: [] } })) },
+      /byAge\.0\.excess\.mean: has 0 rows for 3 exits/,
+    ],
     ['a text for a number', { ...table, steps: '1000' }, /steps/],
     ['null', null, /format is missing/],
     ['a list', [], /format is missing/],

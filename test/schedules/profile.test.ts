@@ -90,9 +90,9 @@ describe('a step of profiling', () => {
 });
 
 describe('a profile of heads that remember', () => {
-  it('measures them as a trajectory uses them, one step of the sampler after full depth', async () => {
+  it('measures them as a trajectory uses them, one or two steps of the sampler after full depth', async () => {
     const remembered: Model = { ...model, plans: [headPlan('remembered', 1)], heads: {} };
-    const ages = { steps: 12, every: 2 };
+    const ages = { steps: 12, every: 3 };
     const schedule = diffusion({ ...ddpmBetas, steps: 100 });
     const options = { model: remembered, ages, samples: 6, batch: 4, bins: 1, diffusion: schedule };
     const table = await measured(options);
@@ -101,7 +101,7 @@ describe('a profile of heads that remember', () => {
 
     const { x: images, y } = await examples(dataset, 0, 6);
     const denoiser = await openDenoiser(onnx, remembered, [1, 3], false);
-    let excess = 0;
+    const found: [number[], number[]] = [[], []];
     for (let i = 0; i < 6; i++) {
       const own = images.slice(64 * i, 64 * (i + 1));
       const noise = stream(5, 'profile noise', i).normals(64);
@@ -111,23 +111,38 @@ describe('a profile of heads that remember', () => {
         ...{ x: addNoise(schedule, own, noise, [time]), t: time, guidance: 1 },
         y: y.slice(i, i + 1),
       });
+      const age = 1 + stream(5, 'profile ages', i).integer(2);
       const trajectory = denoiser.begin();
-      await trajectory.predict(3, at(Math.min(99, t + 9)));
-      const found = await trajectory.predict(1, at(t));
+      await trajectory.predict(3, at(Math.min(99, t + 9 * age)));
+      const early = await trajectory.predict(1, at(t));
       const full = await denoiser.begin().predict(3, at(t));
-      excess += drift(found, full) / 6;
+      found[age === 1 ? 0 : 1].push(drift(early, full));
     }
     await denoiser.dispose();
-    expect(table.excess.mean[0]?.[0] ?? NaN).toBeCloseTo(excess, 6);
-    expect(excess).toBeGreaterThan(1e-4);
+    const mean = (of: readonly number[]): number => of.reduce((sum, value) => sum + value / of.length, 0);
+    expect(table.excess.mean[0]?.[0] ?? NaN).toBeCloseTo(mean(found.flat()), 6);
+    expect(table.byAge?.map(({ age, count }) => [age, ...count])).toEqual([
+      [1, found[0].length],
+      [2, found[1].length],
+    ]);
+    for (const [i, of] of found.entries()) {
+      expect(table.byAge?.[i]?.excess.mean[0]?.[0] ?? NaN).toBeCloseTo(mean(of), 6);
+      expect(mean(of)).toBeGreaterThan(1e-4);
+    }
   });
 
-  it('is the same in any batch, whatever ages there are', async () => {
+  it('is the same in any batch, and apart by age, whatever ages there are', async () => {
     const plans = [headPlan('memory', 1, { bottleneck: 4 })];
     const heads = moved(initialHeads(spec, plans, backbone, 1), 0.05);
     const options = { model: { ...model, plans, heads }, ages: { steps: 12, every: 4 } };
     const [one, other] = [await measured(options), await measured({ ...options, batch: 7 })];
     expect(flat(one.excess.mean)).toBeAllClose(flat(other.excess.mean), 1e-6);
+    expect(one.byAge?.map(({ age }) => age)).toEqual([1, 2, 3]);
+    for (const [bin, count] of one.count.entries()) {
+      const parts = one.byAge?.map((of) => (of.count[bin] ?? 0) * (of.rise.mean[0]?.[bin] ?? 0)) ?? [];
+      const whole = count * (one.rise.mean[0]?.[bin] ?? NaN);
+      expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(whole, 9);
+    }
   });
 
   it('counts what a full-depth step of a U-ViT takes more, since it joins skips for them', () => {
