@@ -1,10 +1,7 @@
 // Are these the same weights? A hash of every name, shape, type and number, wherever they lie.
 import { createHash } from 'node:crypto';
-import { isStored, type StoredFloat, type Weight, type Weights } from '../engine/tensors.js';
-import { bytesPer, readPieces } from './stored.js';
-
-/** Large tensors are read in pieces of this many bytes, a whole number of numbers of any type. */
-const pieceBytes = 4 * 2 ** 20;
+import { isStored, type StoredFloat, type Weights } from '../engine/tensors.js';
+import { bytesPer, piecesOf } from './stored.js';
 
 /** Consecutive numbers of one tensor, as they are stored; good until the next piece comes. */
 export interface Piece {
@@ -36,14 +33,4 @@ export async function fingerprintOf(weights: Weights, see?: (piece: Piece) => vo
     }
   }
   return hash.digest('hex');
-}
-
-async function* piecesOf(name: string, weight: Weight): AsyncGenerator<Uint8Array> {
-  if (isStored(weight)) {
-    yield* readPieces(weight, pieceBytes);
-    return;
-  }
-  const { data } = weight;
-  if (!(data instanceof Float32Array)) throw new Error(`weight ${name} is not made of floats`);
-  yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

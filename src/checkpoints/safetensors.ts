@@ -2,11 +2,26 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { sizeOf, type HostTensors, type Shapes, type StoredTensor } from '../engine/tensors.js';
+import {
+  isStored,
+  sizeOf,
+  type HostTensors,
+  type Shapes,
+  type StoredFloat,
+  type StoredTensor,
+  type Weights,
+} from '../engine/tensors.js';
 import { messageOf, UserError } from '../errors.js';
 import { writeFileAtomic } from '../files/write.js';
 import { narrowHalf } from './half.js';
-import { bytesPer, integerBytes, typeBytes, type StoredIntegers, type TensorEntry } from './stored.js';
+import {
+  bytesPer,
+  integerBytes,
+  piecesOf,
+  typeBytes,
+  type StoredIntegers,
+  type TensorEntry,
+} from './stored.js';
 
 export interface SafetensorsFile {
   /** Floating-point tensors that can be weights. */
@@ -83,7 +98,7 @@ export function writeSafetensors(
 ): Promise<void> {
   const coming = Object.entries(tensors).map(([name, { shape, data }]): Coming => {
     const type = data instanceof Int32Array ? 'I32' : dtype;
-    return { name, shape, dtype: type, data: () => data };
+    return { name, shape, dtype: type, pieces: () => [stored({ name, shape, dtype: type }, data)] };
   });
   return write(path, coming, metadata);
 }
@@ -100,20 +115,38 @@ export async function streamSafetensors(
   { metadata = {}, dtype = 'F32' }: WriteOptions = {},
 ): Promise<void> {
   const coming = Object.entries(shapes).map(([name, shape]): Coming => ({
-    name,
-    shape,
-    dtype,
-    data: () => dataOf(name),
+    ...{ name, shape, dtype },
+    // Asked for when the turn of this tensor comes.
+    *pieces() {
+      yield stored({ name, shape, dtype }, dataOf(name));
+    },
   }));
   await write(path, coming, metadata);
 }
 
-/** A tensor whose numbers are asked for when its turn comes. */
+/**
+ * Writes weights as they are stored, wherever they lie, in the order given; those in memory become F32. The file has the
+ * fingerprint that they have.
+ * @throws UserError if a file of theirs has changed, or the disk refuses it
+ */
+export function copySafetensors(
+  path: string,
+  weights: Weights,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const coming = Object.entries(weights).map(([name, weight]): Coming => ({
+    ...{ name, shape: weight.shape, dtype: isStored(weight) ? weight.dtype : 'F32' },
+    pieces: () => piecesOf(name, weight),
+  }));
+  return write(path, coming, metadata);
+}
+
+/** A tensor whose bytes are asked for when its turn comes. */
 interface Coming {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: 'F32' | 'F16' | 'I32';
-  readonly data: () => Float32Array | Int32Array;
+  readonly dtype: StoredFloat | 'I32';
+  pieces(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 async function write(
@@ -128,18 +161,26 @@ async function write(
     header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
     at += bytes;
   }
-  await writeFileAtomic(path, pieces(headerBytes(header), tensors));
+  await writeFileAtomic(path, pieces(header, tensors));
 }
 
-function* pieces(header: readonly Uint8Array[], tensors: readonly Coming[]): Generator<Uint8Array> {
-  yield* header;
-  for (const { name, shape, dtype, data: dataOf } of tensors) {
-    const data = dataOf();
-    if (data.length !== sizeOf(shape))
-      throw new Error(`tensor ${name} has ${data.length} numbers, expected [${shape.join(', ')}]`);
-    const stored = dtype === 'F16' && data instanceof Float32Array ? narrowHalf(data) : data;
-    yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-  }
+async function* pieces(
+  header: Readonly<Record<string, unknown>>,
+  tensors: readonly Coming[],
+): AsyncGenerator<Uint8Array> {
+  yield* headerBytes(header);
+  for (const tensor of tensors) yield* tensor.pieces();
+}
+
+/** Numbers in memory as the bytes of a file. */
+function stored(
+  { name, shape, dtype }: Pick<Coming, 'name' | 'shape' | 'dtype'>,
+  data: Float32Array | Int32Array,
+): Uint8Array {
+  if (data.length !== sizeOf(shape))
+    throw new Error(`tensor ${name} has ${data.length} numbers, expected [${shape.join(', ')}]`);
+  const numbers = dtype === 'F16' && data instanceof Float32Array ? narrowHalf(data) : data;
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
 /** What a file begins with: the length of the header in 8 bytes, then the header itself. */

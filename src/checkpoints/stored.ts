@@ -6,6 +6,7 @@ import {
   type HostTensors,
   type StoredFloat,
   type StoredTensor,
+  type Weight,
   type Weights,
 } from '../engine/tensors.js';
 import { messageOf, unreachable, UserError } from '../errors.js';
@@ -89,6 +90,24 @@ export async function* readPieces(
   } finally {
     await file.close();
   }
+}
+
+/** Large tensors are read in pieces of this many bytes, a whole number of numbers of any type. */
+const pieceBytes = 4 * 2 ** 20;
+
+/**
+ * The bytes of a weight as it is stored, in memory as F32, in pieces; each is good until the next one is asked for.
+ * @param name for messages
+ * @throws UserError if the file is gone or has become shorter; Error if a weight in memory is not made of floats
+ */
+export async function* piecesOf(name: string, weight: Weight): AsyncGenerator<Uint8Array> {
+  if (isStored(weight)) {
+    yield* readPieces(weight, pieceBytes);
+    return;
+  }
+  const { data } = weight;
+  if (!(data instanceof Float32Array)) throw new Error(`weight ${name} is not made of floats`);
+  yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** Little-endian bytes as 32-bit floats. */

@@ -1,6 +1,8 @@
 import { truncateSync, writeFileSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { fingerprintOf } from '../../src/checkpoints/fingerprint.js';
 import {
+  copySafetensors,
   headerBytes,
   openSafetensors,
   streamSafetensors,
@@ -59,6 +61,16 @@ describe('a .safetensors file', () => {
     expect(tensors['b']).toMatchObject({ dtype, shape: [2, 3] });
     expect(tensors['b']!.offset % 8).toBe(0);
     expect(await readTensors(tensors)).toEqual(written);
+  });
+  it('is made of weights that lie elsewhere, with their types and fingerprint', async () => {
+    const { tensors } = await openSafetensors(fixturePath('dit/model_bf16.safetensors'));
+    const bias = { shape: [2], data: Float32Array.of(1, -0.1) };
+    await copySafetensors(path('copied'), { ...tensors, bias }, { format: 'pt' });
+    const copied = await openSafetensors(path('copied'));
+    expect(copied.metadata).toEqual({ format: 'pt' });
+    expect(await fingerprintOf(copied.tensors)).toBe(await fingerprintOf({ ...tensors, bias }));
+    expect(copied.tensors['blocks.0.attn.qkv.weight']?.dtype).toBe('BF16');
+    expect(await readTensor(copied.tensors['bias']!)).toEqual(bias);
   });
   it('is written tensor by tensor, each asked for when its turn comes', async () => {
     const asked: string[] = [];
