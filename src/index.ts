@@ -148,6 +148,8 @@ export { drift } from './samplers/compare.js';
 export type { Solver } from './samplers/solvers.js';
 
 export { exportBundle } from './bundle/export.js';
+export { readOnnxGraphs, writeOnnxGraphs, type OnnxContents } from './bundle/onnx.js';
+export type { OnnxManifest } from './bundle/onnxManifest.js';
 export { readBundle, writeBundle, type Bundle, type BundleContents } from './bundle/bundle.js';
 export { openBundle, type OpenedBundle } from './bundle/openBundle.js';
 export { draw, planDrawing, type Drawing } from './bundle/draw.js';

@@ -247,6 +247,17 @@ describe('a bundle that was moved', () => {
     expect(await told('inspect', alone, '--backbone', at('backbone'))).toMatchObject({ kind: 'bundle' });
   });
 
+  it('needs no backbone where it holds its own', async () => {
+    await told('export', run, '--out', at('whole'), '--with-backbone');
+    cpSync(at('whole'), at('away/whole'), { recursive: true });
+    expect(json('whole/bundle.json')).toMatchObject({
+      backbone: { source: 'backbone.safetensors', fingerprint: said['pretrain']?.['fingerprint'] },
+    });
+    expect(await png(at('away/whole'))).toEqual(await png(at('bundle')));
+    expect(readFileSync(at('whole/README.md'), 'utf8')).toContain('are in `backbone.safetensors`');
+    expect(await told('inspect', at('away/whole'))).toMatchObject({ kind: 'bundle', problems: [] });
+  });
+
   it('refuses another backbone by its fingerprint', async () => {
     const set = ['--seed', '4', '--set', 'train.steps=1', '--set', 'name=other'];
     const { backbone, fingerprint } = await told('pretrain', pretrain, '--out', at('runs'), ...set);

@@ -38,6 +38,15 @@ describe('heads on a backbone with other classes', () => {
     expect(whole['spec']).toMatchObject({ classes: 3, nullClass: true });
   });
 
+  it('lie in a bundle with the backbone that has them', async () => {
+    const whole = at('whole-bundle');
+    await told('export', at('own/001-tiny-heads'), '--out', whole, '--with-backbone');
+    const facts = await told('inspect', whole);
+    expect(facts).toMatchObject({ source: 'backbone.safetensors', spec: { classes: 3 }, problems: [] });
+    const { backbone } = JSON.parse(readFileSync(`${whole}/bundle.json`, 'utf8')) as Json;
+    expect(backbone).not.toHaveProperty('labels');
+  });
+
   it('can be of no class at all', async () => {
     const none = ['--set', 'backbone.labels=unconditional', '--set', 'sample.guidance=1'];
     const { bundle, sample, whole } = await drawn('none', ...none);

@@ -1,10 +1,10 @@
 // What does a sampler load? The bundle folder: bundle.json, schedule.json, heads.safetensors and a README.
 import { realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { Labels } from '../backbones/labels.js';
 import { specJson } from '../backbones/spec.js';
-import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
+import { copySafetensors, openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import type { FrozenPrecision, HostTensors, StoredTensor, Weights } from '../engine/tensors.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { weightProblems } from '../exits/headsFile.js';
@@ -17,18 +17,20 @@ import { calibrationPath, readCalibration, writeCalibration } from '../schedules
 import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
 import { readSchedule, writeSchedule, type Schedule } from '../schedules/schedule.js';
 import {
+  backboneFile,
   bundleFormat,
   plansOf,
   specOf,
   type BundleDescription,
   type BundleDiffusion,
 } from './description.js';
+import { isOnnxFile, onnxFolder, writeOnnxGraphs } from './onnx.js';
 import { bundleReadme } from './readme.js';
 
-/** The backbone that a bundle belongs to; its weights are elsewhere. */
+/** The backbone that a bundle belongs to. */
 export interface BundleBackbone {
   readonly spec: BackboneSpec;
-  /** Where its weights came from: a path or a published name. */
+  /** Where its weights are: a path, seen from the bundle, or a published name. */
   readonly source: string;
   /** Classes it knows instead of those of its file. */
   readonly labels?: Labels | undefined;
@@ -59,7 +61,19 @@ interface Contents<Tensors> {
 export type BundleContents = Contents<HostTensors> & {
   /** For leaving per sample; they lie beside what bundle.json lists. */
   readonly judges?: Judges | undefined;
+  /** What is made of the backbone's weights. */
+  readonly additions?: Additions | undefined;
 };
+
+/** What a bundle holds beside heads, schedule and settings, if asked to. */
+export interface Additions {
+  /** Of the backbone, with its labels. */
+  readonly weights: Weights;
+  /** Whether they lie in the bundle; then it needs nothing else. */
+  readonly withBackbone: boolean;
+  /** Whether the exits lie in it as ONNX graphs, for samplers without exithead. */
+  readonly withOnnx: boolean;
+}
 
 /** Heads that say how wrong each exit is, and what was measured of them. */
 export interface Judges {
@@ -75,23 +89,39 @@ export type Bundle = Contents<Readonly<Record<string, StoredTensor>>>;
  * @throws UserError if the parts do not belong together, or the folder cannot be written
  */
 export async function writeBundle(path: string, contents: BundleContents): Promise<void> {
-  const { heads, schedule, judges } = contents;
+  const { backbone, diffusion, plans, heads, schedule, judges, additions } = contents;
   const description = describe(contents);
   requireTogether(description, contents, path);
-  await writeFolderAtomic(path, async (folder) => {
-    await writeJsonFile(join(folder, descriptionFile), bundleFormat, description);
-    await writeSchedule(join(folder, description.schedule), schedule);
-    await writeSafetensors(join(folder, description.headsFile), heads, {
-      metadata: { format: 'pt', backbone: schedule.backbone, fingerprint: schedule.heads },
-    });
-    if (judges) {
-      await writeUncertainty(join(folder, uncertaintyFile), judges.uncertainty, {
-        ...{ backbone: schedule.backbone, heads: schedule.heads },
+  await writeFolderAtomic(
+    path,
+    async (folder) => {
+      await writeJsonFile(join(folder, descriptionFile), bundleFormat, description);
+      await writeSchedule(join(folder, description.schedule), schedule);
+      await writeSafetensors(join(folder, description.headsFile), heads, {
+        metadata: { format: 'pt', backbone: schedule.backbone, fingerprint: schedule.heads },
       });
-      await writeCalibration(calibrationPath(folder), judges.calibration);
-    }
-    await writeFileAtomic(join(folder, 'README.md'), bundleReadme(description, schedule));
-  });
+      if (judges) {
+        await writeUncertainty(join(folder, uncertaintyFile), judges.uncertainty, {
+          ...{ backbone: schedule.backbone, heads: schedule.heads },
+        });
+        await writeCalibration(calibrationPath(folder), judges.calibration);
+      }
+      if (additions?.withBackbone === true)
+        await copySafetensors(join(folder, backboneFile), additions.weights, {
+          ...{ format: 'pt', fingerprint: schedule.backbone },
+        });
+      if (additions?.withOnnx === true)
+        await writeOnnxGraphs(join(folder, onnxFolder), {
+          model: { spec: backbone.spec, backbone: additions.weights, plans, heads },
+          ...{ diffusion, schedule },
+        });
+      await writeFileAtomic(
+        join(folder, 'README.md'),
+        bundleReadme(description, schedule, additions?.withOnnx),
+      );
+    },
+    isOptional,
+  );
 }
 
 /**
@@ -134,7 +164,14 @@ export async function readJudges(path: string, { backbone, schedule }: Bundle): 
 const descriptionFile = 'bundle.json';
 const uncertaintyFile = 'uncertainty.safetensors';
 
-function describe({ backbone, vae, diffusion, plans, schedule, run }: BundleContents): BundleDescription {
+/** What some bundles hold and others do not: a new one replaces an old one all the same. */
+function isOptional(name: string): boolean {
+  const files = [backboneFile, uncertaintyFile, basename(calibrationPath('')), onnxFolder];
+  return files.includes(name) || isOnnxFile(name);
+}
+
+function describe(contents: BundleContents): BundleDescription {
+  const { backbone, vae, diffusion, plans, schedule, run, additions } = contents;
   const { spec, source, labels, fingerprint, frozenPrecision } = backbone;
   const macsAt = new Map(schedule.available.map(({ exit, macs }) => [exit, macs]));
   const options = Object.entries(specJson(spec)).flatMap(([key, value]) =>
@@ -146,8 +183,7 @@ function describe({ backbone, vae, diffusion, plans, schedule, run }: BundleCont
     backbone: {
       family: spec.family,
       size: spec.size,
-      source,
-      labels,
+      ...(additions?.withBackbone === true ? { source: backboneFile } : { source, labels }),
       fingerprint,
       spec: Object.fromEntries(options),
       conditioning: spec.conditioning,

@@ -26,6 +26,9 @@ const innerPathSchema = z
     'must be a path inside the bundle, such as heads.safetensors',
   );
 
+/** The backbone's weights, where they lie in the bundle. */
+export const backboneFile = 'backbone.safetensors';
+
 const sizeSchema = z.int().min(1).max(65536);
 
 const headSchema = z.object({
@@ -67,7 +70,12 @@ const descriptionSchema = z
     backbone: z.object({
       family: z.enum(['dit', 'uvit', 'pixart'] as const satisfies readonly BackboneSpec['family'][]),
       size: z.string().max(200).describe('such as DiT-XL/2'),
-      source: z.string().max(4096).describe('where its weights came from; they are not in the bundle'),
+      source: z
+        .string()
+        .max(4096)
+        .describe(
+          'where its weights are, seen from this folder: in it, as backbone.safetensors, or elsewhere',
+        ),
       labels: labelsSchema.optional(),
       fingerprint: fingerprintSchema.describe('the backbone given when sampling must have the same'),
       spec: z

@@ -9,7 +9,7 @@ import type { Trained } from '../training/openTrained.js';
 import { uncertaintyIn } from '../training/trainUncertainty.js';
 import type { Run } from '../training/runFolder.js';
 import { openPictureVae } from '../vae/pictures.js';
-import { writeBundle } from './bundle.js';
+import { writeBundle, type Additions } from './bundle.js';
 import { fromFolder } from './place.js';
 
 /** Where a run keeps what `profile` and `schedule` write. */
@@ -61,7 +61,11 @@ function requireSameHeads(
  * @returns the schedule in it
  * @throws UserError if there is no schedule, it was solved for other heads, or the folder cannot be written
  */
-export async function exportBundle(trained: Trained, out: string): Promise<Schedule> {
+export async function exportBundle(
+  trained: Trained,
+  out: string,
+  additions: Omit<Additions, 'weights'> = { withBackbone: false, withOnnx: false },
+): Promise<Schedule> {
   const { run, config, backbone, heads } = trained;
   const { betas, betaStart, betaEnd, steps, prediction } = config.diffusion;
   const schedule = await scheduleOf(trained);
@@ -91,6 +95,7 @@ export async function exportBundle(trained: Trained, out: string): Promise<Sched
     plans: heads.plans,
     heads: heads.weights,
     schedule,
+    additions: { ...additions, weights: backbone.weights },
     judges: uncertainty && { uncertainty, calibration: await readCalibration(calibrationPath(run.path)) },
     run: fromFolder(out, run.path),
   });

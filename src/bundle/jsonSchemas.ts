@@ -11,6 +11,7 @@ import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
 import { timeWeightsFormat } from '../training/timeTable.js';
 import { bundleFormat } from './description.js';
+import { onnxManifestFormat } from './onnxManifest.js';
 
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -26,6 +27,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(sensitivityFormat),
     schemaOf(calibrationFormat),
     schemaOf(bundleFormat),
+    schemaOf(onnxManifestFormat),
     schemaOf(timeWeightsFormat),
     schemaOf(captionsFormat),
     schemaOf(latentsFormat),

@@ -2,10 +2,10 @@
 import type { BetaKind } from '../diffusion/betas.js';
 import { remembers } from '../exits/heads.js';
 import { stretchesOf, type Schedule } from '../schedules/schedule.js';
-import type { BundleDescription } from './description.js';
+import { backboneFile, type BundleDescription } from './description.js';
 
-/** Markdown for a person who found the folder and nothing else. */
-export function bundleReadme(bundle: BundleDescription, schedule: Schedule): string {
+/** Markdown for a person who found the folder and nothing else. @param withOnnx whether it holds graphs of its exits */
+export function bundleReadme(bundle: BundleDescription, schedule: Schedule, withOnnx = false): string {
   const { backbone, vae, diffusion, heads, fullMacs } = bundle;
   const { predicted, timesteps } = schedule;
   const share = (macs: number): string => `${percent(macs / fullMacs)} of full depth`;
@@ -31,6 +31,15 @@ layer; a \`memory\` head adds (1 + scale(u)) residual + up(gelu(down([layer_norm
 u being waves of the native t and of how much larger that of the full-depth step was (16 cosines and 16 sines each).`
     : '';
   const isTold = backbone.conditioning === 'captions';
+  const isHere = backbone.source === backboneFile;
+  const here = isHere
+    ? `\n- \`${backboneFile}\`: weights of the backbone, under the names of its official code.`
+    : '';
+  const graphs = withOnnx
+    ? `
+- \`onnx/\`: one ONNX graph for each exit in use, all weights in one file beside them, and \`manifest.json\`, which says what
+  they take and give, and all that a sampler needs beside them. Any ONNX runtime runs them, without this project.`
+    : '';
   const captions = isTold
     ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
     : '';
@@ -38,7 +47,7 @@ u being waves of the native t and of how much larger that of the full-depth step
 
 Made by exithead. With this folder ${plain(backbone.size)} samples faster: where a few blocks are enough it leaves after
 them, through a small trained head; where all are needed it runs them all. The time decides. The backbone's own
-weights are not here and are not changed.
+weights are ${isHere ? `in \`${backbone.source}\`` : 'not here'} and are not changed.
 
 - Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}${captions}${pictures}
 - Expected compute: ${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast, counted in multiply-adds
@@ -60,7 +69,7 @@ ${stretches.join('\n')}
 
 - \`bundle.json\`: backbone, diffusion settings, heads. Its JSON schema is in exithead's docs, like that of the schedule.
 - \`${bundle.schedule}\`: \`timesteps\` (native t, from noise to data) and \`exits\` (what each of them runs).
-- \`${bundle.headsFile}\`: weights of the heads, \`exits.<exit>.<part>.<name>\`; linear layers are [out, in].
+- \`${bundle.headsFile}\`: weights of the heads, \`exits.<exit>.<part>.<name>\`; linear layers are [out, in].${here}${graphs}
 
 | exit | head | multiply-adds |
 | --- | --- | --- |

@@ -207,10 +207,21 @@ export const schedule = declare({
 export const exporting = declare({
   examples: [
     ['exithead export runs/001-mnist-heads --out bundle', 'heads, schedule and settings in one folder'],
+    ['exithead export runs/001-mnist-heads --out bundle --with-backbone', 'a folder that needs nothing else'],
+    ['exithead export runs/001-mnist-heads --out bundle --onnx', 'graphs for samplers without exithead, too'],
   ],
   positional: { name: 'run', meaning: 'folder of a run that has a schedule', required: true },
   common: ['out'],
-  options: {},
+  options: {
+    'with-backbone': {
+      type: 'boolean',
+      meaning: "put the backbone's weights into the bundle, instead of naming where they are",
+    },
+    onnx: {
+      type: 'boolean',
+      meaning: 'put an ONNX graph of every exit in use into the bundle, see docs/interop.md',
+    },
+  },
 });
 
 /** What every verb that draws from a bundle can be told in short. */

@@ -1,7 +1,7 @@
 // How is a file written so that a crash leaves the old one or the new one, and never half of it?
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors.js';
 import { isCode, makeFolder, writing } from './disk.js';
 
@@ -37,11 +37,13 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
  * Writes a folder whole or not at all. A folder that is there already is replaced if it holds nothing but files of
  * the same names, such as an earlier export; anything else in it is not ours to delete.
  * @param fill writes the files into the folder that it is given
+ * @param isOurs whether what an earlier writing may have left there goes, too, by its path in the folder
  * @throws UserError if the disk refuses it, or the folder holds other files
  */
 export async function writeFolderAtomic(
   path: string,
   fill: (folder: string) => Promise<void>,
+  isOurs: (name: string) => boolean = () => false,
 ): Promise<void> {
   const target = resolve(path);
   const temporary = temporaryBeside(target);
@@ -53,7 +55,7 @@ export async function writeFolderAtomic(
       const before = await namesIn(target);
       if (before === undefined) return await rename(temporary, target);
       const ours = new Set(await namesIn(temporary));
-      const strangers = before.filter((name) => !ours.has(name));
+      const strangers = before.filter((name) => !ours.has(name) && !isOurs(name));
       if (strangers.length > 0)
         throw new UserError(
           `${path} holds other files (${strangers.slice(0, 3).join(', ')}), so it is not replaced. ` +
@@ -77,7 +79,8 @@ function temporaryBeside(path: string): string {
 
 async function namesIn(folder: string): Promise<string[] | undefined> {
   try {
-    return await readdir(folder);
+    const names = await readdir(folder, { recursive: true });
+    return names.map((name) => name.replaceAll(sep, '/'));
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
     throw error;

@@ -7,6 +7,7 @@ import type { MeasuredExit } from '../schedules/errorTable.js';
 import { stretchesOf, type Schedule, type Stretch } from '../schedules/schedule.js';
 import { attempted } from './attempted.js';
 import { bytesAt } from './bytes.js';
+import { bundledGraphs } from './onnxGraphs.js';
 
 export interface BundleFacts {
   readonly kind: 'bundle';
@@ -16,11 +17,15 @@ export interface BundleFacts {
   /** Of the backbone. */
   readonly fingerprint: string;
   readonly source: string;
+  /** Whether the backbone is there. */
+  readonly isAtHand: boolean;
   readonly diffusion: Bundle['diffusion'];
   readonly headParameters: number;
   readonly exits: readonly MeasuredExit[];
   readonly schedule: Schedule;
   readonly stretches: readonly Stretch[];
+  /** Exits that lie in it as ONNX graphs. */
+  readonly graphs: readonly number[];
   readonly problems: readonly string[];
 }
 
@@ -34,14 +39,17 @@ export async function bundleFacts(path: string, given: string | undefined): Prom
   const opened = await attempted(() =>
     openBundle(path, given === undefined ? undefined : { path: given, weights: 'auto' }),
   );
+  const graphs = await bundledGraphs(path, schedule);
   return {
     kind: 'bundle',
     path,
     bytes: await bytesAt(path),
     ...{ spec, fingerprint, source, diffusion },
+    isAtHand: 'result' in opened,
     headParameters: countOf(heads),
     exits: schedule.available,
     ...{ schedule, stretches: stretchesOf(schedule) },
-    problems: 'problem' in opened ? [opened.problem] : [],
+    graphs: graphs.exits,
+    problems: ['problem' in opened ? [opened.problem] : [], graphs.problems].flat(),
   };
 }

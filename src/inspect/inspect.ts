@@ -1,6 +1,7 @@
 // What is this, why, and is it whole? Finds the kind of thing by its content, and lets its own file tell the facts.
 import { join } from 'node:path';
 import type { ExitRule } from '../backbones/backbone.js';
+import { onnxManifestFile } from '../bundle/onnx.js';
 import type { WeightsChoice } from '../checkpoints/torch.js';
 import { configFile, locatedModel, readConfig, weightsPath } from '../checkpoints/weightsFile.js';
 import { unreachable, UserError } from '../errors.js';
@@ -75,7 +76,7 @@ async function factsOf(path: string, options: InspectOptions): Promise<Inspected
 async function folderFacts(path: string, reading: Reading): Promise<Inspected> {
   if (await isFile(join(path, 'bundle.json'))) return bundleFacts(path, reading.backbone);
   if (await isFile(join(path, 'config.yaml'))) return runFacts(path);
-  for (const name of ['index.json', 'captions.json', 'evaluation.json']) {
+  for (const name of ['index.json', 'captions.json', 'evaluation.json', onnxManifestFile]) {
     const index = join(path, name);
     if (await isFile(index)) return jsonFacts(index, await readConfig(index), reading.backbone);
   }
@@ -115,6 +116,7 @@ function applicable(kind: Inspected['kind']): readonly (keyof InspectOptions)[] 
     case 'features':
     case 'heads of a bundle':
     case 'latents':
+    case 'onnx graphs':
     case 'run':
     case 'tensors':
     case 'training checkpoint':

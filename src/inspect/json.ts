@@ -1,6 +1,8 @@
 // What is a JSON file of the project, or a config.json? Its `format` says so.
 import { basename, dirname } from 'node:path';
 import { bundleFormat } from '../bundle/description.js';
+import { onnxManifestFile } from '../bundle/onnx.js';
+import { onnxManifestFormat } from '../bundle/onnxManifest.js';
 import { captionsFormat } from '../data/captions.js';
 import { latentsFormat } from '../data/latentsIndex.js';
 import { UserError } from '../errors.js';
@@ -26,6 +28,7 @@ import {
   type EvaluationFacts,
   type SensitivityFacts,
 } from './measured.js';
+import { onnxGraphsFacts, type OnnxGraphsFacts } from './onnxGraphs.js';
 import { scheduleFacts, type ScheduleFacts } from './schedule.js';
 import { vaeConfigFacts, type VaeConfigFacts } from './vaeConfig.js';
 
@@ -38,6 +41,7 @@ export type JsonFacts =
   | EvaluationFacts
   | FeaturesFacts
   | LatentsFacts
+  | OnnxGraphsFacts
   | ScheduleFacts
   | SensitivityFacts
   | VaeConfigFacts;
@@ -47,6 +51,7 @@ type Reader = (path: string, backbone: string | undefined) => Promise<JsonFacts>
 /** Who reads a file, by its format. */
 const readers = new Map<string, Reader>([
   [bundleFormat.name, (path, backbone) => bundleFacts(folderOf(path, 'bundle.json'), backbone)],
+  [onnxManifestFormat.name, (path) => onnxGraphsFacts(folderOf(path, onnxManifestFile))],
   [scheduleFormat.name, scheduleFacts],
   [errorTableFormat.name, errorTableFacts],
   [sensitivityFormat.name, sensitivityFacts],

@@ -20,7 +20,8 @@ import {
 } from './gen/onnx_pb.js';
 import { elementType, type Attribute, type Graph, type Node, type Value } from './graph.js';
 
-const opset = 20n;
+/** Of the standard operators. */
+export const opset = 20;
 const irVersion = 10n;
 const storedType: Record<StoredFloat, number> = { F32: 1, F16: 10, BF16: 16 };
 
@@ -177,8 +178,11 @@ export function writeOnnx(graph: Graph, options: WriteOptions = { numbers: 'give
     irVersion,
     producerName: 'exithead',
     opsetImport: [
-      { domain: '', version: opset },
-      { domain: 'com.microsoft', version: 1n },
+      { domain: '', version: BigInt(opset) },
+      // A runtime without these operators need not refuse what does not use them.
+      ...(nodes.some(({ domain }) => domain === 'com.microsoft')
+        ? [{ domain: 'com.microsoft', version: 1n }]
+        : []),
     ],
     graph: {
       name: 'step',

@@ -14,6 +14,7 @@ describe('the JSON schemas', () => {
       'exithead-sensitivity-1',
       'exithead-calibration-1',
       'exithead-bundle-1',
+      'exithead-onnx-1',
       'exithead-time-weights-1',
       'exithead-captions-1',
       'exithead-latents-1',

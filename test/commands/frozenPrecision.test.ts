@@ -65,6 +65,9 @@ describe('a backbone in 8 bits', () => {
     expect(err).toContain('the heads were trained on a backbone in int8, and this one computes in fp32');
     const judged = ['evaluate', at('bundle'), '-n', '4', '--dry-run', '--set', 'engine.frozenPrecision=fp32'];
     expect((await exithead(judged)).err).toContain('in int8, and this one computes in fp32');
+    const graphs = ['export', run, '--out', at('graphs')];
+    expect((await exithead([...graphs, '--onnx'])).err).toContain('and the ONNX graphs compute in fp32');
+    expect((await exithead(graphs)).err).toBe('');
     const asTrained = await exithead(words);
     expect(asTrained.err).not.toContain('were trained on a backbone');
     expect(asTrained.out).toContain('of full depth, backbone in int8');

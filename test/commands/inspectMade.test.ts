@@ -191,13 +191,58 @@ describe('inspect of a bundle', () => {
   });
 });
 
+describe('inspect of a bundle with ONNX graphs', () => {
+  beforeAll(async () => {
+    await told('export', run, '--out', at('graphs'), '--onnx');
+  });
+
+  it('tells which exits they are, as part of the bundle and alone', async () => {
+    const { exits } = JSON.parse(readFileSync(at('graphs/schedule.json'), 'utf8')) as { exits: number[] };
+    const used = [...new Set(exits)].toSorted((a, b) => a - b);
+    expect(await saidOf(at('graphs'))).toContain(`\nONNX graphs of exits ${used.join(', ')}\n`);
+    expect(await told('inspect', at('graphs'))).toMatchObject({ kind: 'bundle', graphs: used, problems: [] });
+    expect(readFileSync(at('graphs/README.md'), 'utf8')).toContain('- `onnx/`: one ONNX graph');
+    expect(readFileSync(at('bundle/README.md'), 'utf8')).not.toContain('onnx');
+    for (const path of [at('graphs/onnx'), at('graphs/onnx/manifest.json')])
+      expect(await saidOf(path)).toMatch(/^.*onnx holds \d exits? of DiT-3x16\/4 as ONNX graphs\n/);
+  });
+
+  it('says where they are of another schedule, or no longer those that were exported', async () => {
+    const other = changed('other-graphs', at('graphs'), (copy) =>
+      editJson(`${copy}/onnx/manifest.json`, (json) => ({ ...json, heads: 'others' })),
+    );
+    expect(await refusalOf('inspect', other, '--backbone', at('backbone'))).toMatch(
+      /onnx holds the graphs of other heads or of another schedule than .* Export it again\./,
+    );
+    const spoilt = changed('spoilt-graphs', at('graphs'), (copy) =>
+      writeFileSync(`${copy}/onnx/weights.safetensors`, 'none'),
+    );
+    const message = /weights\.safetensors has 4 bytes of SHA-256 \w{64}, expected \d+ of \w{64}/;
+    expect(await refusalOf('inspect', `${spoilt}/onnx`)).toMatch(message);
+    const { code, out, err } = await exithead(['inspect', spoilt, '--backbone', at('backbone')]);
+    expect(code).toBe(2);
+    expect(out).toMatch(/^a bundle for DiT-3x16\/4, with its backbone as it should be\n/);
+    expect(err).toMatch(message);
+  });
+
+  it('is replaced by one without them, but not with files of another make', async () => {
+    changed('again', at('graphs'), () => undefined);
+    await told('export', run, '--out', at('again'));
+    expect(await told('inspect', at('again'), '--backbone', at('backbone'))).toMatchObject({ graphs: [] });
+    changed('mine', at('graphs'), (copy) => writeFileSync(`${copy}/onnx/notes.txt`, 'mine'));
+    expect(await refusalOf('export', run, '--out', at('mine'))).toContain(
+      'holds other files (onnx/notes.txt)',
+    );
+  });
+});
+
 describe('inspect of anything else', () => {
   it('refuses JSON of another format, naming those it knows', async () => {
     const file = at('other.json');
     writeFileSync(file, '{ "format": "something-else", "version": 1 }');
     expect(await refusalOf('inspect', file)).toBe(
       `${file} is JSON of the format "something-else", and no config.json of a model. Formats that exithead knows are ` +
-        'exithead-bundle, exithead-schedule, exithead-error-table, exithead-sensitivity, exithead-calibration, ' +
+        'exithead-bundle, exithead-onnx, exithead-schedule, exithead-error-table, exithead-sensitivity, exithead-calibration, ' +
         'exithead-evaluation, exithead-features, exithead-latents, exithead-captions.',
     );
     const strayed = changed('strayed.json', at('bundle/bundle.json'), () => undefined);

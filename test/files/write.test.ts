@@ -60,6 +60,16 @@ describe('writeFolderAtomic', () => {
     expect(await readdir(path)).toEqual(['thesis.tex']);
     expect(await readdir(root)).toEqual(['x']);
   });
+  it('replaces what an earlier writing may have left, in folders below, too', async () => {
+    const path = join(await folder(), 'x');
+    await mkdir(join(path, 'sub'), { recursive: true });
+    await writeFile(join(path, 'sub', 'b.txt'), 'old');
+    await expect(writeFolderAtomic(path, fill('1'), (name) => name === 'sub')).rejects.toThrow(
+      /holds other files \(sub\/b\.txt\)/,
+    );
+    await writeFolderAtomic(path, fill('1'), (name) => ['sub', 'sub/b.txt'].includes(name));
+    expect(await readdir(path)).toEqual(['a.txt']);
+  });
   it('says what stands where a folder above it should be', async () => {
     const root = await folder();
     await writeFile(join(root, 'file'), '');

@@ -24,6 +24,7 @@ beforeAll(async () => {
   await told('profile', run, '--samples', '20');
   await told('schedule', run);
   await told('export', run, '--out', at('bundle'));
+  await told('export', run, '--out', at('graphs'), '--onnx');
   for (const name of ['schedule.json', 'error-table.json']) cpSync(join(run, name), at(name));
 
   mkdirSync(at('latents'));
@@ -74,6 +75,7 @@ const seed = (folder: string, name: string, kind: string, count: number, isFolde
 });
 const seeds: readonly Seed[] = [
   seed('bundle', 'bundle.json', 'bundle', 1000),
+  seed('graphs/onnx', 'manifest.json', 'onnx graphs', 200),
   seed('.', 'schedule.json', 'schedule', 1000, false),
   seed('.', 'error-table.json', 'error table', 1000, false),
   seed('latents', 'index.json', 'latents', 1000),

@@ -6,6 +6,7 @@ import type { ErrorTableFacts } from '../../inspect/errorTable.js';
 import type { Fit } from '../../inspect/fit.js';
 import type { BundleHeadsFacts, HeadsFacts } from '../../inspect/heads.js';
 import type { LoraFacts } from '../../inspect/lora.js';
+import type { OnnxGraphsFacts } from '../../inspect/onnxGraphs.js';
 import type { ScheduleFacts } from '../../inspect/schedule.js';
 import type { UncertaintyFacts } from '../../inspect/uncertainty.js';
 import type { Schedule, Stretch } from '../../schedules/schedule.js';
@@ -76,6 +77,25 @@ export function showCheckpoint(facts: CheckpointFacts, terminal: Terminal): void
   terminal.line(run === undefined ? 'it lies in no run, so nothing can go on from it' : `of the run ${run}`);
 }
 
+export function showOnnxGraphs({ path, bytes, manifest }: OnnxGraphsFacts, terminal: Terminal): void {
+  const { backbone, heads, schedule, weights, graphs } = manifest;
+  terminal.line(`${path} holds ${counted(graphs.length, 'exit')} of ${backbone.size} as ONNX graphs`);
+  terminal.line(
+    `why: its manifest says so, and all files are as they were exported; ${sized(bytes)}, of which weights ${sized(weights.bytes)}`,
+  );
+  terminal.line(`schedule of ${counted(schedule.timesteps.length, 'step')}`);
+  terminal.line(`made for the backbone ${backbone.fingerprint}`);
+  terminal.line(`and the heads ${heads}`);
+  terminal.table([
+    ['exit', 'head', 'MMACs', 'file', 'beside x, t and what is asked for', 'beside the prediction'],
+    ...graphs.map(({ exit, kind, macs, file, inputs, outputs }) => [
+      ...[exit, kind, millions(macs), file],
+      inputs.some(({ name }) => name === 'residual') ? 'residual, tFull' : '',
+      outputs.flatMap((port) => (port.exit === undefined ? [] : [port.name])).join(', '),
+    ]),
+  ]);
+}
+
 export function showSchedule(facts: ScheduleFacts, terminal: Terminal): void {
   const { path, bytes, schedule, stretches, fits } = facts;
   terminal.line(`${path} is a schedule`);
@@ -109,14 +129,16 @@ export function showErrorTable(facts: ErrorTableFacts, terminal: Terminal): void
 }
 
 export function showBundle(facts: BundleFacts, terminal: Terminal): void {
-  const { spec, fingerprint, source, exits, schedule, stretches, headParameters, bytes, problems } = facts;
+  const { spec, fingerprint, source, isAtHand, exits, graphs, schedule, stretches, headParameters, bytes } =
+    facts;
   terminal.line(
-    `a bundle for ${spec.size}, ${problems.length === 0 ? 'with its backbone as it should be' : 'whose backbone is not at hand'}`,
+    `a bundle for ${spec.size}, ${isAtHand ? 'with its backbone as it should be' : 'whose backbone is not at hand'}`,
   );
   terminal.line(`why: bundle.json says so, and its parts belong together; ${sized(bytes)}`);
   specLines(spec).forEach((line) => terminal.line(line));
   terminal.line(`backbone ${source}, fingerprint ${fingerprint}`);
   terminal.line(`heads of ${whole(headParameters)} parameters`);
+  if (graphs.length > 0) terminal.line(`ONNX graphs of exits ${graphs.join(', ')}`);
   showSteps(schedule, stretches, terminal);
   showExits(exits, terminal);
 }

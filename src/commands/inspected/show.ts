@@ -10,6 +10,7 @@ import {
   showErrorTable,
   showHeads,
   showLora,
+  showOnnxGraphs,
   showSchedule,
   showUncertainty,
 } from './made.js';
@@ -42,6 +43,8 @@ export function show(facts: Inspected, terminal: Terminal): void {
       return showLora(facts, terminal);
     case 'training checkpoint':
       return showCheckpoint(facts, terminal);
+    case 'onnx graphs':
+      return showOnnxGraphs(facts, terminal);
     case 'schedule':
       return showSchedule(facts, terminal);
     case 'error table':
