@@ -1,7 +1,7 @@
 // What does the report look like? One style sheet for light and dark, desk and phone; plots take their colours from it.
 
 /** Colours of text on its ground reach a contrast of 4.5 in both themes. */
-export const style = `
+export const theme = `
 :root {
   color-scheme: light dark;
   --page: #f6f7f9; --surface: #ffffff; --ink: #1b2430; --muted: #586273; --rule: #dfe3e9;
@@ -15,7 +15,9 @@ export const style = `
     --heat-low: #22313a; --heat-mid: #2f9aa0; --heat-high: #f6efa9;
   }
 }
-* { box-sizing: border-box; }
+`;
+
+export const style = `${theme}* { box-sizing: border-box; }
 body {
   margin: 0; background: var(--page); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;

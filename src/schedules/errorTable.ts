@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { headKinds, remembers } from '../exits/heads.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
-import { timeBinSchema } from './timeBins.js';
+import { binnings, timeBinSchema } from './timeBins.js';
 
 export const measuredExitSchema = z.object({
   exit: z.int().min(1).max(1000).describe('leave after this block, counted from 1'),
@@ -76,9 +76,12 @@ const errorsSchema = z.object({
   rise: statisticSchema('denoising error less that of the backbone on the same sample'),
 });
 
-type Errors = z.output<typeof errorsSchema>;
+export type Errors = Readonly<z.output<typeof errorsSchema>>;
 
-const errorTableSchema = z
+/** The same errors in another kind of prediction, whose squares are `epsilonPer` times smaller at the same x. */
+const otherErrorsSchema = errorsSchema.omit({ count: true });
+
+export const errorTableSchema = z
   .object({
     format: z.literal('exithead-error-table'),
     version: z.literal(1),
@@ -87,8 +90,26 @@ const errorTableSchema = z
     steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T; native t is below it'),
     bins: z.array(timeBinSchema).min(1).max(100_000).describe('from data to noise, without a gap'),
     exits: measuredExitsSchema,
+    binning: z
+      .enum(binnings)
+      .optional()
+      .describe('what time is cut by, see `profile.binning`; native unless given'),
     ages: agesSchema.optional().describe('how old memories were; given where a head remembers'),
+    guidance: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('scale of the classifier-free guidance that predictions were measured after; 1 unless given'),
     ...errorsSchema.shape,
+    x0: otherErrorsSchema.optional().describe('the same in x0, the image that a prediction implies'),
+    v: otherErrorsSchema.optional().describe('the same in v, sqrt(a) epsilon - sqrt(1 - a) x0'),
+    halves: z
+      .object({
+        conditional: statisticSchema('excess of the pass that is told the prompt'),
+        unconditional: statisticSchema('excess of the pass that is told nothing'),
+      })
+      .optional()
+      .describe('excess of both passes of guidance, before they are combined; given where guidance is not 1'),
     byAge: z
       .array(
         errorsSchema.extend({
@@ -114,9 +135,16 @@ const errorTableSchema = z
       refuse(['ages'], 'is missing, but there are heads that remember');
     const end = bins.at(-1)?.to;
     if (end !== steps) refuse(['bins'], `end at ${end}, expected the ${steps} of steps`);
-    checkErrors(table, table, [], refuse);
+    for (const name of ['error', 'excess', 'rise'] as const) {
+      checkStatistic(name, table[name], table, [], refuse);
+      for (const kind of ['x0', 'v'] as const)
+        if (table[kind]) checkStatistic(name, table[kind][name], table, [kind], refuse);
+    }
+    for (const [half, statistic] of Object.entries(table.halves ?? {}))
+      checkStatistic('excess', statistic, table, ['halves', half], refuse);
     byAge.forEach((errors, i) => {
-      checkErrors(errors, table, ['byAge', i], refuse);
+      for (const name of ['error', 'excess', 'rise'] as const)
+        checkStatistic(name, errors[name], { ...errors, bins, exits }, ['byAge', i], refuse);
       const before = byAge[i - 1]?.age;
       if (before !== undefined && errors.age <= before)
         refuse(['byAge', i, 'age'], `is ${errors.age} after ${before}; list them ascending`);
@@ -130,39 +158,35 @@ const errorTableSchema = z
       });
   });
 
-/** Whether statistics have one entry for each exit and bin, and no number where nothing was measured. */
-function checkErrors(
-  errors: Errors,
-  { bins, exits }: { readonly bins: readonly unknown[]; readonly exits: readonly unknown[] },
+/** Whether a statistic has one entry for each exit and bin, and no number where nothing was measured. */
+function checkStatistic(
+  name: keyof Omit<Errors, 'count'>,
+  statistic: Statistic,
+  { bins, exits, count }: Pick<ErrorTable, 'bins' | 'exits' | 'count'>,
   at: readonly (string | number)[],
   refuse: (path: (string | number)[], message: string) => void,
 ): void {
-  const { count } = errors;
   if (count.length !== bins.length)
     refuse([...at, 'count'], `has ${count.length} entries for ${bins.length} bins`);
-  for (const name of ['error', 'excess', 'rise'] as const)
-    for (const part of ['mean', 'standardError'] as const) {
-      const rows = errors[name][part];
-      const needed = part === 'mean' ? 1 : 2;
-      if (rows.length !== exits.length)
-        refuse([...at, name, part], `has ${rows.length} rows for ${exits.length} exits`);
-      rows.forEach((row, i) => {
-        if (row.length !== bins.length)
-          return refuse([...at, name, part, i], `has ${row.length} entries for ${bins.length} bins`);
-        row.forEach((value, bin) => {
-          const samples = count[bin] ?? 0;
-          if ((value === null) !== samples < needed)
-            refuse([...at, name, part, i, bin], `is ${value}, which does not fit ${samples} samples`);
-          if (part === 'mean' && name !== 'rise' && value !== null && value < 0)
-            refuse([...at, name, part, i, bin], `is ${value}, expected a mean of squares`);
-        });
+  for (const part of ['mean', 'standardError'] as const) {
+    const rows = statistic[part];
+    const needed = part === 'mean' ? 1 : 2;
+    const place = [...at, ...(at[0] === 'halves' ? [] : [name]), part];
+    if (rows.length !== exits.length) refuse(place, `has ${rows.length} rows for ${exits.length} exits`);
+    rows.forEach((row, i) => {
+      if (row.length !== bins.length)
+        return refuse([...place, i], `has ${row.length} entries for ${bins.length} bins`);
+      row.forEach((value, bin) => {
+        const samples = count[bin] ?? 0;
+        if ((value === null) !== samples < needed)
+          refuse([...place, i, bin], `is ${value}, which does not fit ${samples} samples`);
+        if (part === 'mean' && name !== 'rise' && value !== null && value < 0)
+          refuse([...place, i, bin], `is ${value}, expected a mean of squares`);
       });
-    }
-  if (errors.excess.mean.at(-1)?.some((value) => value !== null && value !== 0))
-    refuse(
-      [...at, 'excess', 'mean', exits.length - 1],
-      'must be 0: the backbone does not differ from itself',
-    );
+    });
+    if (name === 'excess' && rows.at(-1)?.some((value) => value !== null && value !== 0))
+      refuse([...place, exits.length - 1], 'must be 0: the backbone does not differ from itself');
+  }
 }
 
 export type ErrorTable = Readonly<z.output<typeof errorTableSchema>>;

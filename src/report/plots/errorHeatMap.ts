@@ -1,15 +1,18 @@
-// Where does leaving early hurt? Excess error of every exit in every time bin, as a map of colours.
+// Where does leaving early hurt? The error of every exit in every time bin, as a map of colours.
 import * as Plot from '@observablehq/plot';
 import type { ErrorTable } from '../../schedules/errorTable.js';
-import { binName, type TimeBin } from '../../schedules/timeBins.js';
+import { nameOfShown, shownFirst, statisticOf, type Shown } from '../../schedules/shownErrors.js';
+import { binName } from '../../schedules/timeBins.js';
 import { draw, heat, ink, type Inset, type PlotWidth } from './draw.js';
 import { logDomain, logShare, logTick, logTicks } from './logAxis.js';
 
 interface Cell {
   readonly exit: number;
-  readonly bin: TimeBin;
+  /** Where the bin lies along time. */
+  readonly from: number;
+  readonly to: number;
   /** null: nothing was measured. */
-  readonly excess: number | null;
+  readonly error: number | null;
   readonly title: string;
 }
 
@@ -18,19 +21,20 @@ const marginTop = 104;
 
 /**
  * A map of exits (the deepest on top) by time (noise on the left, data on the right), colours by the logarithm of the
- * excess. Exits without excess, such as the whole backbone, stay white; what was not measured shows a cross.
+ * error. Exits without excess, such as the whole backbone, stay white; what was not measured shows a cross. Bins that are
+ * not equally long in native t are drawn equally wide.
  */
-export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
-  const cells = cellsOf(table);
-  const measured = cells.flatMap(({ excess }) => (excess === null ? [] : [excess]));
+export function errorHeatMap(table: ErrorTable, width: PlotWidth, shown: Shown = shownFirst): string {
+  const cells = cellsOf(table, shown);
+  const measured = cells.flatMap(({ error }) => (error === null ? [] : [error]));
   const domain = logDomain(measured);
   const [marginLeft, marginRight] = [width === 'wide' ? 70 : 48, 16];
   const exits = table.exits.map(({ exit }) => exit);
-  const place = { x1: (d: Cell) => d.bin.from, x2: (d: Cell) => d.bin.to, y: 'exit', inset: 0.5 } as const;
-  const coloured = cells.filter(({ excess }) => excess !== null && excess > 0);
-  const missing = cells.filter(({ excess }) => excess === null);
-  const edges = edgesOf(table.bins, width === 'wide' ? 10 : 5);
-  const fillOf = ({ excess }: Cell): string => heat(domain ? logShare(domain, excess ?? NaN) : 0);
+  const place = { x1: 'from', x2: 'to', y: 'exit', inset: 0.5 } as const;
+  const coloured = cells.filter(({ error }) => error !== null && error > 0);
+  const missing = cells.filter(({ error }) => error === null);
+  const edges = edgesOf(table, width === 'wide' ? 10 : 5);
+  const fillOf = ({ error }: Cell): string => heat(domain ? logShare(domain, error ?? NaN) : 0);
   const row = exits.length > 16 ? rowHeight.many : rowHeight.few;
   const options: Plot.PlotOptions = {
     height: marginTop + row * exits.length + 46,
@@ -38,7 +42,7 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
     marginLeft,
     marginRight,
     marginBottom: 46,
-    x: { domain: [0, table.steps], reverse: true, label: null },
+    x: { domain: [0, placeOf(table, table.bins.length - 1).to], reverse: true, label: null },
     y: { type: 'band', domain: exits, reverse: true, padding: 0, label: null },
     marks: [
       Plot.barX(coloured, {
@@ -48,7 +52,7 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
         className: 'cell',
       }),
       Plot.barX(
-        cells.filter(({ excess }) => excess === 0),
+        cells.filter(({ error }) => error === 0),
         { ...place, inset: 1.5, fill: ink.surface, stroke: ink.rule, title: 'title', className: 'cell none' },
       ),
       Plot.barX(missing, {
@@ -61,7 +65,7 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
         className: 'cell missing',
       }),
       Plot.text(missing, {
-        x: ({ bin }: Cell) => (bin.from + bin.to) / 2,
+        x: ({ from, to }: Cell) => (from + to) / 2,
         y: 'exit',
         text: () => '×',
         fill: ink.muted,
@@ -75,7 +79,7 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
         fill: ink.text,
       }),
       Plot.axisX(
-        edges.map(({ t }) => t),
+        edges.map(({ at }) => at),
         {
           anchor: 'bottom',
           label: '← noise · native t · data →',
@@ -83,11 +87,11 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
           labelArrow: 'none',
           labelOffset: 40,
           fill: ink.text,
-          tickFormat: String,
+          tickFormat: (at: number) => String(edges.find((edge) => edge.at === at)?.t),
         },
       ),
       Plot.axisX(
-        edges.map(({ t }) => t),
+        edges.map(({ at }) => at),
         {
           anchor: 'top',
           label: 'log-SNR',
@@ -95,39 +99,53 @@ export function errorHeatMap(table: ErrorTable, width: PlotWidth): string {
           labelArrow: 'none',
           labelOffset: 40,
           fill: ink.text,
-          tickFormat: (t: number) => signed(edges.find((edge) => edge.t === t)?.logSnr ?? NaN),
+          tickFormat: (at: number) => signed(edges.find((edge) => edge.at === at)?.logSnr ?? NaN),
         },
       ),
     ],
   };
   return draw(
     width,
-    labelOf(table, domain, missing.length),
+    labelOf(table, shown, domain, missing.length),
     options,
-    domain && keyOf(domain, marginLeft, width),
+    domain && keyOf(nameOfShown(table, shown), domain, marginLeft, width),
   );
 }
 
-function cellsOf({ exits, bins, excess }: ErrorTable): Cell[] {
-  return exits.flatMap(({ exit }, i) =>
-    bins.map((bin, j) => {
-      const value = excess.mean[i]?.[j] ?? null;
-      const error = excess.standardError[i]?.[j] ?? null;
+function cellsOf(table: ErrorTable, shown: Shown): Cell[] {
+  const { mean, standardError } = statisticOf(table, shown);
+  return table.exits.flatMap(({ exit }, i) =>
+    table.bins.map((bin, j) => {
+      const value = mean[i]?.[j] ?? null;
+      const error = standardError[i]?.[j] ?? null;
       const range = error === null ? '' : ` ± ${error.toPrecision(2)}`;
-      const found = value === null ? 'not measured' : `excess ${value.toPrecision(3)}${range}`;
-      return { exit, bin, excess: value, title: `exit ${exit}, ${binName(bin)}: ${found}` };
+      const found = value === null ? 'not measured' : `${shown.errors} ${value.toPrecision(3)}${range}`;
+      return {
+        ...{ exit, error: value, ...placeOf(table, j) },
+        title: `exit ${exit}, ${binName(bin)}: ${found}`,
+      };
     }),
   );
 }
 
+/** Where a bin lies along time: by its native t, or by its number where bins are not equally long. */
+function placeOf({ bins, binning = 'native' }: ErrorTable, i: number): { from: number; to: number } {
+  const bin = bins[i];
+  if (binning !== 'native' || !bin) return { from: i, to: i + 1 };
+  return { from: bin.from, to: bin.to };
+}
+
 /** Edges of the bins with their log-SNR, at most about `most` of them. */
-function edgesOf(bins: readonly TimeBin[], most: number): { t: number; logSnr: number }[] {
+function edgesOf(table: ErrorTable, most: number): { at: number; t: number; logSnr: number }[] {
+  const { bins } = table;
   const stride = Math.ceil(bins.length / most);
-  const inner = bins.filter((_, i) => i % stride === 0 && i + stride <= bins.length);
+  const edges = bins.map(({ from, logSnrFrom }, i) => ({
+    ...{ at: placeOf(table, i).from, t: from, logSnr: logSnrFrom },
+  }));
   const last = bins.at(-1);
   return [
-    ...inner.map(({ from, logSnrFrom }) => ({ t: from, logSnr: logSnrFrom })),
-    ...(last ? [{ t: last.to, logSnr: last.logSnrTo }] : []),
+    ...edges.filter((_, i) => i % stride === 0 && i + stride <= bins.length),
+    ...(last ? [{ at: placeOf(table, bins.length - 1).to, t: last.to, logSnr: last.logSnrTo }] : []),
   ];
 }
 
@@ -137,7 +155,7 @@ function everyFew(exits: readonly number[], row: number): number[] {
   return exits.filter((_, i) => (exits.length - 1 - i) % stride === 0);
 }
 
-function keyOf(domain: [number, number], marginLeft: number, width: PlotWidth): Inset {
+function keyOf(name: string, domain: [number, number], marginLeft: number, width: PlotWidth): Inset {
   const parts = 48;
   const [low, high] = domain;
   const at = (share: number): number => low * (high / low) ** share;
@@ -163,7 +181,7 @@ function keyOf(domain: [number, number], marginLeft: number, width: PlotWidth): 
         }),
         Plot.axisX(logTicks(domain, 6), { text: logTick, tickSize: 4, fill: ink.text }),
         Plot.axisY({ ticks: [], label: null }),
-        Plot.text(['excess over full depth (log scale)'], {
+        Plot.text([`${name} (log scale)`], {
           frameAnchor: 'top-left',
           dy: -16,
           fill: ink.muted,
@@ -173,10 +191,16 @@ function keyOf(domain: [number, number], marginLeft: number, width: PlotWidth): 
   };
 }
 
-function labelOf({ exits, bins }: ErrorTable, domain: [number, number] | undefined, missing: number): string {
+function labelOf(
+  table: ErrorTable,
+  shown: Shown,
+  domain: [number, number] | undefined,
+  missing: number,
+): string {
+  const { exits, bins } = table;
   const range = domain ? `, from ${domain[0].toPrecision(2)} to ${domain[1].toPrecision(2)}` : '';
   const gap = missing > 0 ? `; ${missing} cells were not measured` : '';
-  return `Heat map of the excess error of ${exits.length} exits in ${bins.length} time bins${range}${gap}.`;
+  return `Heat map of the ${nameOfShown(table, shown)} of ${exits.length} exits in ${bins.length} time bins${range}${gap}.`;
 }
 
 /** With a true minus sign. */

@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorHeatMap } from '../../../src/report/plots/errorHeatMap.js';
+import { ddpmBetas, diffusion } from '../../../src/diffusion/betas.js';
+import { standalone } from '../../../src/report/standalone.js';
 import type { ErrorTable } from '../../../src/schedules/errorTable.js';
+import { binsOf } from '../../../src/schedules/timeBins.js';
 import { madeTable } from '../../schedules/tables.js';
 import { shapes, texts } from './svg.js';
 
@@ -72,5 +75,44 @@ describe('the heat map of errors', () => {
   it('needs no exit but the backbone', () => {
     const table = madeTable([[0, 0]], [{ exit: 4, kind: 'backbone', macs: 100 }]);
     expect(shapes(errorHeatMap(table, 'wide'), '.cell.none rect')).toHaveLength(2);
+  });
+  it('shows the error that is asked for, and says which', () => {
+    const { error, excess, rise } = madeTable();
+    const table: ErrorTable = {
+      ...{ ...madeTable(), x0: { error: excess, excess: error, rise }, guidance: 2 },
+      error: {
+        mean: error.mean.map((row) => row.map((v) => 2 * (v ?? 0))),
+        standardError: error.standardError,
+      },
+    };
+    const titlesOf = (...shown: Parameters<typeof errorHeatMap>[2][]): string[] =>
+      shown.flatMap((of) => shapes(errorHeatMap(table, 'wide', of), '.cell rect').map(({ title }) => title));
+    // 0.5 + 0.8, doubled.
+    expect(titlesOf({ errors: 'error', kind: 'epsilon' })[0]).toBe('exit 1, t 0 to 249: error 2.60 ± 0.090');
+    expect(titlesOf({ errors: 'error', kind: 'x0' })[0]).toBe('exit 1, t 0 to 249: error 0.800 ± 0.080');
+    expect(titlesOf({ errors: 'excess', kind: 'x0' })[0]).toBe('exit 1, t 0 to 249: excess 1.30 ± 0.090');
+    const words = texts(errorHeatMap(table, 'wide', { errors: 'error', kind: 'x0' }));
+    expect(words).toContain('denoising error in x0, after guidance 2 (log scale)');
+    expect(() => errorHeatMap(table, 'wide', { errors: 'excess', kind: 'v' })).toThrow(
+      'holds no errors in v; it is older than these',
+    );
+  });
+
+  it('draws bins equally wide where they are not equally long in native t', () => {
+    const bins = binsOf('solver', diffusion(ddpmBetas), { count: 0, timesteps: [999, 300, 100, 0] });
+    const svg = errorHeatMap({ ...madeTable(), binning: 'solver', bins }, 'wide');
+    const cells = shapes(svg, '.cell rect');
+    expect(cells[0]?.title).toBe('exit 1, t 0: excess 0.800 ± 0.080');
+    const widths = cells.slice(0, 8).map((cell) => cell.number('width'));
+    expect(Math.max(...widths) - Math.min(...widths)).toBeLessThan(0.1);
+    // Edges lie half-way between steps.
+    for (const word of ['1000', '650', '201', '51', '0']) expect(texts(svg)).toContain(word);
+  });
+
+  it('stands alone as a picture with the colours of the page', () => {
+    const svg = standalone(errorHeatMap(madeTable(), 'wide'));
+    expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*><style>/);
+    expect(svg).toContain('--heat-high: #1c2560');
+    expect(shapes(svg, '.cell rect')).toHaveLength(12);
   });
 });
