@@ -1,8 +1,9 @@
 // Does it work? From the pretrained digit backbone to a faster sampler, with nothing else precomputed: npm run quickstart
 import { join, relative } from 'node:path';
 import { draw, type Drawing } from '../src/bundle/draw.js';
-import { errorTablePath, exportBundle, schedulePath } from '../src/bundle/export.js';
+import { exportBundle, schedulePath } from '../src/bundle/export.js';
 import { openBundle } from '../src/bundle/openBundle.js';
+import { profileRun } from '../src/bundle/profileRun.js';
 import { openBackbone } from '../src/checkpoints/backbone.js';
 import { main } from '../src/commands/main.js';
 import { duration } from '../src/commands/progress.js';
@@ -13,19 +14,15 @@ import { workOf } from '../src/commands/work.js';
 import { processWorld } from '../src/commands/world.js';
 import { loadConfig } from '../src/config/load.js';
 import { openData } from '../src/data/open.js';
-import { diffusion } from '../src/diffusion/betas.js';
 import { respace } from '../src/diffusion/respace.js';
 import { accuracyOn, agreement } from '../src/evaluate/agreement.js';
 import { trainClassifier } from '../src/evaluate/classifier.js';
-import { modelIn } from '../src/exits/precision.js';
 import { writeFileAtomic } from '../src/files/write.js';
 import { beside } from '../src/report/beside.js';
 import { imageGrid, type Picture } from '../src/report/grid.js';
 import { writeReport, type Report } from '../src/report/page.js';
 import { runReport } from '../src/report/runReport.js';
 import { drift, type Drawn } from '../src/samplers/compare.js';
-import { writeErrorTable } from '../src/schedules/errorTable.js';
-import { profile } from '../src/schedules/profile.js';
 import { writeSchedule } from '../src/schedules/schedule.js';
 import { solveSchedule } from '../src/schedules/solve.js';
 import { openTrained, type Trained } from '../src/training/openTrained.js';
@@ -75,16 +72,7 @@ const quickstart = verb({
     const trained = await openTrained(run.path);
 
     title('2. Measure every exit at every time, on images that nothing was trained on');
-    const test = await openData(config.data, 'test', backbone.spec);
-    const table = await profile({
-      ...(await work('profile')),
-      ...{ dataset: test, seed: config.seed, ...config.profile },
-      model: await modelIn(trained.model, config.engine.frozenPrecision),
-      fingerprints: { backbone: backbone.fingerprint, heads: trained.heads.fingerprint },
-      diffusion: diffusion(config.diffusion),
-      ages: config.heads.memory,
-    });
-    await writeErrorTable(errorTablePath(run), table);
+    const table = await profileRun(trained, await work('profile'));
 
     const { speedup, steps, monotone } = config.schedule;
     title(`3. Solve for the exits that lose least at ${speedup}x, and export the bundle`);
@@ -109,6 +97,7 @@ const quickstart = verb({
     title('5. Train a digit classifier, and ask it what it sees');
     const { engine, signal, progress } = await work('classifier');
     const train = await openData(config.data, 'train', backbone.spec);
+    const test = await openData(config.data, 'test', backbone.spec);
     const classifier = await trainClassifier(engine, train, { seed: config.seed, signal, progress });
     const agreeing = ({ images }: Drawn): Promise<number> => agreement(classifier, images, drawing.labels);
     const outcome: Outcome = {

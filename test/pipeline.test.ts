@@ -103,7 +103,8 @@ describe('training', () => {
 
 describe('profiling', () => {
   it('tells the table that it wrote, of all samples and exits', () => {
-    expect(said['profile']).toEqual({ errorTable: `${run}/error-table.json`, table });
+    const [errorTable, picture] = [`${run}/error-table.json`, `${run}/error-table.svg`];
+    expect(said['profile']).toEqual({ errorTable, picture, table });
     expect(table.backbone).toBe(said['pretrain']?.['fingerprint']);
     expect(table.count.reduce((sum, count) => sum + count, 0)).toBe(90);
     expect(table.excess.mean.at(-1)).toEqual([0, 0, 0, 0, 0]);

@@ -1,18 +1,16 @@
 // How do the settings of a variant become a model and its error table? Trained once, kept in a run folder.
 import { join } from 'node:path';
-import { errorTableOf, errorTablePath, sensitivityPath } from '../../src/bundle/export.js';
+import { errorTableOf, sensitivityPath } from '../../src/bundle/export.js';
+import { profileRun } from '../../src/bundle/profileRun.js';
 import { profileSensitivity } from '../../src/commands/profileSensitivity.js';
 import type { Terminal } from '../../src/commands/terminal.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
 import { withTuning } from '../../src/config/tuning.js';
-import { openData } from '../../src/data/open.js';
-import { diffusion } from '../../src/diffusion/betas.js';
 import { remembers } from '../../src/exits/heads.js';
 import type { Model } from '../../src/exits/model.js';
 import { isFile } from '../../src/files/disk.js';
-import { writeErrorTable, type ErrorTable } from '../../src/schedules/errorTable.js';
-import { profile } from '../../src/schedules/profile.js';
+import type { ErrorTable } from '../../src/schedules/errorTable.js';
 import { readSensitivity, type Sensitivity } from '../../src/schedules/sensitivity.js';
 import type { Work } from '../../src/training/fit.js';
 import { trainRun } from '../../src/training/modes.js';
@@ -48,21 +46,9 @@ export async function prepare(variant: Variant, root: string, work: Work): Promi
   const { spec, weights } = backbone;
   return {
     trained,
-    table: (await errorTableOf(trained)) ?? (await measure(trained, work)),
+    table: (await errorTableOf(trained)) ?? (await profileRun(trained, work)),
     base: { spec, backbone: weights, plans: [], heads: {} },
   };
-}
-
-async function measure(trained: Trained, work: Work): Promise<ErrorTable> {
-  const { run, config, backbone, heads, model } = trained;
-  const table = await profile({
-    ...{ ...work, model, seed: config.seed, ...config.profile, diffusion: diffusion(config.diffusion) },
-    dataset: await openData(config.data, 'test', model.spec),
-    fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
-    ages: config.heads.memory,
-  });
-  await writeErrorTable(errorTablePath(run), table);
-  return table;
 }
 
 /** How far mistakes at each step move unguided samples, measured once; none for heads that remember. */

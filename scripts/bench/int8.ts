@@ -3,15 +3,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { profileRun } from '../../src/bundle/profileRun.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
-import { openData } from '../../src/data/open.js';
-import { diffusion } from '../../src/diffusion/betas.js';
 import { respace } from '../../src/diffusion/respace.js';
 import { pickEngine } from '../../src/engine/pick.js';
 import type { FrozenPrecision } from '../../src/engine/tensors.js';
 import { modelIn } from '../../src/exits/precision.js';
-import { profile } from '../../src/schedules/profile.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import { openFrozen, openTrained } from '../../src/training/openTrained.js';
 import { startRun } from '../../src/training/startRun.js';
@@ -51,11 +49,7 @@ async function sideOf(precision: FrozenPrecision): Promise<Side> {
   await trainHeads(run, config, await openFrozen(config), work);
   const trained = await openTrained(run.path);
   const model = await modelIn(trained.model, precision);
-  const table = await profile({
-    ...{ ...context, model, seed: config.seed, ...config.profile, diffusion: diffusion(config.diffusion) },
-    dataset: await openData(config.data, 'test', model.spec),
-    fingerprints: { backbone: trained.backbone.fingerprint, heads: trained.heads.fingerprint },
-  });
+  const table = await profileRun(trained, work);
   const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
   const schedule = solveSchedule({ table, timesteps }, config.schedule.speedup);
   return { model, config, table, schedule };

@@ -5,6 +5,7 @@ import { latentsFormat } from '../data/latentsIndex.js';
 import { featuresFormat } from '../evaluate/featuresFile.js';
 import { evaluationFormat } from '../evaluate/results.js';
 import { calibrationFormat } from '../schedules/calibration.js';
+import { errorPartFormat } from '../schedules/errorParts.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
@@ -23,6 +24,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries([
     schemaOf(errorTableFormat),
+    schemaOf(errorPartFormat),
     schemaOf(scheduleFormat),
     schemaOf(sensitivityFormat),
     schemaOf(calibrationFormat),

@@ -3,7 +3,12 @@ import { layouts } from '../backbones/layout.js';
 import type { LatentDtype } from '../data/latentsIndex.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
+import type { shownErrors as errors, shownKinds as kinds } from '../schedules/shownErrors.js';
 import { declare, type Shortcut } from './verb.js';
+
+/** Named here again, as `latentDtypes`, so that help loads nothing of what they show. */
+const shownErrors = ['excess', 'error'] as const satisfies typeof errors;
+const shownKinds = ['epsilon', 'x0', 'v'] as const satisfies typeof kinds;
 
 export const inspect = declare({
   examples: [
@@ -155,16 +160,30 @@ export const profile = declare({
   examples: [
     ['exithead profile runs/001-mnist-heads', 'measure all exits of a run'],
     ['exithead profile runs/001-mnist-heads --samples 10000', 'on more images: smaller standard errors'],
+    ['exithead profile runs/001-mnist-heads --resume', 'go on with a measurement that was stopped'],
+    ['exithead profile runs/001-mnist-heads --shard 2/4', 'a quarter of it, beside three others'],
+    ['exithead profile runs/001-mnist-heads --merge', 'one table of all quarters'],
     [
       'exithead profile runs/001-mnist-heads --sensitivity',
       'how far a mistake at each step moves the final sample',
     ],
   ],
   positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
-  common: ['set', 'engine', 'seed', 'dry-run'],
+  common: ['set', 'engine', 'seed', 'resume', 'dry-run'],
   configKind: 'train',
   shortcuts: { samples: { key: 'profile.samples', alias: 'n' }, bins: { key: 'profile.bins' } },
   options: {
+    shard: {
+      type: 'string',
+      meaning: 'measure a part of the samples alone: i/n, the i-th of n, into error-table.i-of-n.json',
+    },
+    merge: { type: 'boolean', meaning: 'measure nothing, but make the error table of all parts' },
+    show: {
+      type: 'string',
+      meaning: 'what to print and draw: excess, the distance to full depth, or error, that to the truth',
+      choices: shownErrors,
+    },
+    in: { type: 'string', meaning: 'in which kind of prediction; epsilon unless given', choices: shownKinds },
     sensitivity: {
       type: 'boolean',
       meaning: 'measure how far a mistake at each step of the solver moves the sample, not the error table',

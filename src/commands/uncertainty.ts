@@ -15,6 +15,7 @@ import {
   uncertaintyPath,
 } from '../training/trainUncertainty.js';
 import { showCalibration } from './measured.js';
+import { timeBins } from '../schedules/timeBins.js';
 import type { Terminal } from './terminal.js';
 import { showRehearsal } from './trainingRun.js';
 import { targetOf, type Call, type Result } from './verb.js';
@@ -31,15 +32,16 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   }
   const work = await workOf(config, call, terminal, 'uncertainty');
   const uncertainty = await trainUncertainty(trained, call.resume, work);
+  const noise = diffusion(config.diffusion);
   const calibration = await calibrate({
     ...{ engine: work.engine, signal: work.signal, dataset, uncertainty },
     progress: terminal.progress('calibrate'),
     prompts: await openPrompts(spec, config.data.captions, 'data.captions'),
     model: await modelIn(model, config.engine.frozenPrecision),
     fingerprints: judgedBy(trained),
-    diffusion: diffusion(config.diffusion),
-    ...{ seed: config.seed, samples: config.uncertainty.samples },
-    ...{ batch: config.profile.batch, bins: config.profile.bins },
+    diffusion: noise,
+    bins: timeBins(noise, config.profile.bins),
+    ...{ seed: config.seed, samples: config.uncertainty.samples, batch: config.profile.batch },
   });
   const path = calibrationPath(run.path);
   await writeCalibration(path, calibration);

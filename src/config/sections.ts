@@ -9,6 +9,7 @@ import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import type { Baseline } from '../evaluate/ways.js';
 import type { HeadPlan } from '../exits/heads.js';
+import { binnings } from '../schedules/timeBins.js';
 import type { Uncertainty } from '../exits/uncertainty.js';
 import type { Curriculum } from '../training/curriculum.js';
 import type { ExitsForm } from '../training/exitGroups.js';
@@ -442,9 +443,27 @@ export const profileSection = z
       .default(2000)
       .describe('noisy held-out images that every exit is measured on'),
     batch: count(65536).default(64).describe('images at once'),
-    bins: count(1000)
-      .default(20)
-      .describe('stretches of native t, equally long; the table gives their log-SNR'),
+    bins: count(1000).default(20).describe('stretches of time; the table gives native t and log-SNR of each'),
+    binning: z
+      .enum(binnings)
+      .default('native')
+      .describe(
+        'what they are equally long in: native, native t; log-snr, log-SNR; solver: one for each of schedule.steps, measured at its very t, and bins is not read',
+      ),
+    guidance: z
+      .number()
+      .min(0)
+      .max(1000)
+      .default(1)
+      .describe('classifier-free guidance scale after which errors are measured; 1 is unguided'),
+    standardError: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        'stop as soon as every standard error of the excess is at most this share of it, of 16 samples at least; 0 measures all samples',
+      ),
     trajectories: z
       .int()
       .min(2)

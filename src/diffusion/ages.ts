@@ -13,12 +13,23 @@ export interface Ages {
  * always one, so it is T - 1 at most.
  * @param diffusionSteps T
  */
-export function fullStepBefore(t: number, age: number, { steps }: Ages, diffusionSteps: number): number {
-  const stride = (diffusionSteps - 1) / Math.max(1, steps - 1);
-  return Math.min(diffusionSteps - 1, t + Math.round(age * stride));
+export function fullStepBefore(t: number, age: number, ages: Ages, diffusionSteps: number): number {
+  return Math.min(diffusionSteps - 1, t + Math.round(age * strideOf(ages, diffusionSteps)));
+}
+
+/** Native t between two steps of that sampler. @param diffusionSteps T */
+export function strideOf({ steps }: Pick<Ages, 'steps'>, diffusionSteps: number): number {
+  return (diffusionSteps - 1) / Math.max(1, steps - 1);
 }
 
 /** One of the ages 1 to `every` - 1, all as likely. @param below a random whole number from 0 to n - 1 */
 export function drawnAge({ every }: Ages, below: (n: number) => number): number {
   return 1 + below(every - 1);
+}
+
+/** The same memories counted in the steps of another sampler: as old at most, or one of its steps old. */
+export function agesAt({ steps, every }: Ages, others: number): Ages {
+  const strides = steps > 1 ? (others - 1) / (steps - 1) : 1;
+  // A ratio that is whole must not fall below it by a rounding error.
+  return { steps: others, every: 1 + Math.max(1, Math.floor((every - 1) * strides + 1e-9)) };
 }

@@ -15,7 +15,6 @@ import type { Judged, UncertaintyHeads } from '../exits/uncertaintyFile.js';
 import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
 import { calibrationOf, type Calibration } from './calibration.js';
 import { heldOut, type HeldOut } from './heldOut.js';
-import { timeBins } from './timeBins.js';
 
 export interface CalibrateOptions extends HeldOut {
   readonly engine: Engine;
@@ -23,7 +22,6 @@ export interface CalibrateOptions extends HeldOut {
   readonly uncertainty: UncertaintyHeads;
   readonly fingerprints: Judged;
   readonly prompts?: Prompts;
-  readonly bins: number;
 }
 
 /**
@@ -60,7 +58,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   }
   const depths = depthsOf(model, uncertainty);
   return calibrationOf({
-    ...{ ...fingerprints, form: plan.form, bins: timeBins(diffusion, bins), t: times },
+    ...{ ...fingerprints, form: plan.form, bins, t: times },
     exits: observed.map((of, k) => ({ ...of, depth: depths[k] ?? NaN })),
   });
 }

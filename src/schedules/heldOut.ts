@@ -7,20 +7,35 @@ import { addNoise } from '../diffusion/forward.js';
 import { Interrupted } from '../errors.js';
 import { stream } from '../random.js';
 import type { Progress } from '../training/progress.js';
+import { timeAt, type TimeBin } from './timeBins.js';
 
 export interface HeldOut {
   /** Taken in file order, from the start again when they run out. */
   readonly dataset: Dataset;
   readonly diffusion: Diffusion;
   readonly seed: number;
+  /** Times are spread evenly over these: all get as many samples. */
+  readonly bins: readonly TimeBin[];
   /** Noisy images in all. */
   readonly samples: number;
   readonly batch: number;
+  /** The part of the batches to take; all unless given. */
+  readonly shard?: Shard;
+  /** Batches of it that were taken before. */
+  readonly done?: number;
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
 
+/** Every n-th batch, from number `index`, 1 to n, on. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
 export interface HeldOutBatch {
+  /** Number of its first sample. */
+  readonly from: number;
   /** Noisy, [B, C, H, W], as the noise in it. */
   readonly x: Float32Array;
   readonly noise: Float32Array;
@@ -30,26 +45,40 @@ export interface HeldOutBatch {
   readonly y: Int32Array;
 }
 
+/** Numbers of the batches of a shard, of all that so many samples make. */
+export function batchesOf({
+  samples,
+  batch,
+  shard = { index: 1, of: 1 },
+}: Pick<HeldOut, 'samples' | 'batch' | 'shard'>): number[] {
+  const all = Array.from({ length: Math.ceil(samples / batch) }, (_, i) => i);
+  return all.filter((i) => i % shard.of === shard.index - 1);
+}
+
 /**
  * Image, noise and time of a sample depend on its number and the seed, not on the batch.
  * @throws Interrupted after the signal
  */
 export async function* heldOut(options: HeldOut): AsyncGenerator<HeldOutBatch> {
-  const { dataset, diffusion, seed, samples, signal, progress } = options;
-  for (let from = 0; from < samples; from += options.batch) {
+  const { dataset, diffusion, seed, bins, samples, signal, progress, done = 0 } = options;
+  const sizeOf = (i: number): number => Math.min(options.batch, samples - i * options.batch);
+  const batches = batchesOf(options);
+  const all = batches.reduce((sum, i) => sum + sizeOf(i), 0);
+  let seen = batches.slice(0, done).reduce((sum, i) => sum + sizeOf(i), 0);
+  for (const i of batches.slice(done)) {
     // An engine may block the event loop while it computes; here signals and drawings get their turn.
     await setImmediate();
     if (signal.aborted)
-      throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
-    const count = Math.min(options.batch, samples - from);
+      throw new Interrupted(`stopped after ${seen} of ${all} samples; nothing was written.`);
+    const [from, count] = [i * options.batch, sizeOf(i)];
     const { x: clean, y } = await cycled(dataset, from, count);
     const noise = noiseOf(seed, from, count, clean.length / count);
     // Neighbouring images get times far apart: 0.618... is the golden ratio's fraction, whose multiples fill [0, 1) evenly.
-    const t = Float32Array.from({ length: count }, (_, i) =>
-      Math.floor((((from + i) * 0.6180339887498949) % 1) * diffusion.steps),
+    const t = Float32Array.from({ length: count }, (_, j) =>
+      timeAt(bins, ((from + j) * 0.6180339887498949) % 1),
     );
-    yield { x: addNoise(diffusion, clean, noise, t), noise, t, y };
-    progress.update(from + count, samples, {});
+    yield { from, x: addNoise(diffusion, clean, noise, t), noise, t, y };
+    progress.update((seen += count), all, {});
   }
 }
 

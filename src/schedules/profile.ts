@@ -1,95 +1,159 @@
 // How wrong is every exit on held-out images? One pass per batch measures them all.
-import type { BackboneSpec } from '../backbones/backbone.js';
-import { epsilonOf } from '../backbones/channels.js';
-import { familyOf } from '../backbones/families.js';
-import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
+import { agesAt, drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { noiseMore } from '../diffusion/forward.js';
-import type { Engine, InputSpec, Step } from '../engine/engine.js';
-import { tf } from '../engine/tf.js';
+import type { Engine } from '../engine/engine.js';
 import type { HostTensor } from '../engine/tensors.js';
+import { Interrupted, UserError } from '../errors.js';
 import { remembers } from '../exits/heads.js';
-import {
-  exitMacs,
-  exitsOf,
-  imageInput,
-  isRemembering,
-  keptMacs,
-  queryInputs,
-  queryOf,
-  type Model,
-} from '../exits/model.js';
+import { exitMacs, exitsOf, isRemembering, keptMacs, type Model } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
-import { runAll } from '../exits/run.js';
 import { stream } from '../random.js';
-import { lastFull } from '../training/headsStep.js';
-import { pairInputs } from '../training/pairs.js';
-import { epsilonSeen, mixtureFeeds, mixtureInputs } from '../training/target.js';
+import { mixtureFeeds } from '../training/target.js';
+import { differenceOf, type ErrorPart, type ErrorPlan } from './errorParts.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';
-import { heldOut, type HeldOut } from './heldOut.js';
+import { batchesOf, heldOut, type HeldOut, type HeldOutBatch } from './heldOut.js';
 import { accumulator, type Accumulator } from './measure.js';
-import { timeBins } from './timeBins.js';
+import { profileInputs, profileStep } from './profileStep.js';
+import { binOf, type Binning } from './timeBins.js';
 
-export interface ProfileOptions extends HeldOut {
+export interface ProfileOptions extends Omit<HeldOut, 'done'> {
   readonly engine: Engine;
   readonly model: Model;
   /** Fingerprints of what is measured. */
   readonly fingerprints: { readonly backbone: string; readonly heads: string };
   /** What their labels stand for; unless given, classes. */
   readonly prompts?: Prompts;
-  readonly bins: number;
+  /** How the bins were made; native unless given. */
+  readonly binning?: Binning;
   /** How old the memories of heads that remember are; others need none. */
   readonly ages?: Ages | undefined;
+  /** Scale of guidance, after which predictions are measured; 1, none, unless given. */
+  readonly guidance?: number;
+  /** Stop as soon as all standard errors of the excess are at most this share of it; 0, never, unless given. */
+  readonly standardError?: number;
+  /** An earlier part of the measurement, to go on from. */
+  readonly from?: ErrorPart | undefined;
+  /** Called now and then, and before an interruption, with what was measured so far. */
+  readonly keep?: (part: ErrorPart) => Promise<void>;
+}
+
+/** Seconds between two calls of `keep`. */
+const keptEvery = 20;
+
+/** The error table of a model; see `profilePart`. */
+export async function profile(options: ProfileOptions): Promise<ErrorTable> {
+  const { measured } = await measure(options);
+  return measured.table();
 }
 
 /**
- * Measures every exit of a model on the same noisy images, whose times are spread evenly over the diffusion. Image,
- * noise and time of a sample depend on its number and the seed, not on the batch.
- * @throws UserError if a prediction is not finite
- * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
+ * Measures every exit of a model on the same noisy images, whose times are spread evenly over the bins. Image, noise and
+ * time of a sample depend on its number and the seed, not on the batch. A measurement that was stopped and went on, or was
+ * made in parts, gives the numbers of one that was not, to the last bit on the same engine.
+ * @throws UserError if a prediction is not finite, or `from` is of another measurement
+ * @throws Interrupted after the signal, when all that was measured is kept
  */
-export async function profile(options: ProfileOptions): Promise<ErrorTable> {
-  const { engine, model, fingerprints, diffusion, progress } = options;
-  const { prompts = promptsOf(model.spec) } = options;
-  const ages = model.plans.some(({ kind }) => remembers(kind)) ? agesOf(options) : undefined;
-  const measured = accumulator({
-    ...fingerprints,
-    bins: timeBins(diffusion, options.bins),
-    exits: measuredExits(model),
-    ages,
+export async function profilePart(options: ProfileOptions): Promise<ErrorPart> {
+  return (await measure(options)).part();
+}
+
+interface Measuring {
+  readonly measured: Accumulator;
+  part(): ErrorPart;
+}
+
+async function measure(options: ProfileOptions): Promise<Measuring> {
+  const { engine, model, diffusion, progress, from, keep, standardError = 0, guidance = 1 } = options;
+  const { prompts = promptsOf(model.spec), shard = { index: 1, of: 1 } } = options;
+  const plan = planOf(options);
+  const { ages } = plan.measured;
+  requireSame(plan, from);
+  const measured = accumulator(plan.measured, diffusion, from ? [from.sums] : []);
+  // Each part is to be as sure as it takes for all of them together.
+  const isSure = (): boolean => standardError > 0 && measured.isSure(standardError * Math.sqrt(shard.of));
+  const all = batchesOf(options).length;
+  let batches = from?.batches ?? 0;
+  let done = from?.done ?? isSure();
+  const part = (): ErrorPart => ({
+    ...{ format: 'exithead-error-sums', version: 1, ...plan, shard },
+    ...{ batches, done: done || batches === all, sums: measured.sums() },
   });
-  const step = await engine.compile(profileStep(model.spec, model.plans), {
+  const result = { measured, part };
+  if (done) return result;
+
+  const isGuided = guidance !== 1;
+  const step = await engine.compile(profileStep(model.spec, model.plans, isGuided), {
     state: {},
-    batch: profileInputs(model.spec, model.plans),
+    batch: profileInputs(model.spec, model.plans, isGuided),
     frozen: { ...model.backbone, ...model.heads },
   });
+  const steer = isGuided ? await prompts.guidanceFeeds(guidance) : {};
+  let kept = performance.now();
   try {
-    let from = 0;
-    for await (const { x, noise, t, y } of heldOut(options)) {
-      const drawn = ages && agesFrom(options.seed, ages, from, t.length);
-      const { toNoise, toFull } = await step({
-        ...{ x, t, noise, ...mixtureFeeds(diffusion, t) },
-        ...(ages && drawn && earlier(diffusion, ages, drawn, { x, noise, t })),
+    for await (const drawn of heldOut({ ...options, done: batches })) {
+      const { x, noise, t, y } = drawn;
+      const old = ages && agesFrom(options.seed, ages, drawn);
+      const errors = await step({
+        ...{ x, t, noise, ...mixtureFeeds(diffusion, t), ...steer },
+        ...(old && earlier(plan.measured, diffusion, old, drawn)),
         ...(await prompts.feeds(y)),
       });
-      addAll(measured, { t, drawn }, toNoise, toFull);
-      from += t.length;
+      addAll(measured, t, old, errors);
+      batches++;
+      done = isSure();
+      if (done) break;
+      if (keep && performance.now() - kept > 1000 * keptEvery) {
+        await keep(part());
+        kept = performance.now();
+      }
     }
+  } catch (error) {
+    if (!(error instanceof Interrupted) || !keep) throw error;
+    await keep(part());
+    throw new Interrupted(`stopped after ${batches} of ${all} batches, which are kept. Go on with --resume.`);
   } finally {
     progress.end();
     await step.dispose();
   }
-  return measured.table();
+  return result;
 }
 
-function agesOf({ ages }: ProfileOptions): Ages {
+function planOf(options: ProfileOptions): ErrorPlan {
+  const { fingerprints, model, diffusion, bins, binning, guidance, dataset, seed, samples, batch } = options;
+  const { backbone, heads } = fingerprints;
+  const { steps, alphasCumprod } = diffusion;
+  return {
+    measured: {
+      ...{ backbone, heads, bins: [...bins], exits: measuredExits(model), binning },
+      ages: model.plans.some(({ kind }) => remembers(kind)) ? agesOf(options) : undefined,
+      guidance: guidance === 1 ? undefined : guidance,
+    },
+    drawn: {
+      ...{ data: dataset.name, seed, samples, batch, steps },
+      // Enough to know betas by.
+      alphas: [0, Math.floor(steps / 2), steps - 1].map((t) => alphasCumprod[t] ?? NaN),
+    },
+  };
+}
+
+function requireSame(plan: ErrorPlan, from: ErrorPart | undefined): void {
+  const other = from && differenceOf(plan, from);
+  if (other)
+    throw new UserError(
+      `what was measured before ${other} than what is asked for. Measure anew, without --resume, or ask for the same.`,
+    );
+}
+
+/** Where bins are the steps of a solver, ages are counted in these. */
+function agesOf({ ages, binning, bins }: ProfileOptions): Ages {
   if (!ages) throw new Error('heads that remember are measured at ages');
-  return ages;
+  return binning === 'solver' ? agesAt(ages, bins.length) : ages;
 }
 
-/** Ages of the memories of samples `from` and on: each depends on its number alone. */
-function agesFrom(seed: number, ages: Ages, from: number, count: number): readonly number[] {
-  return Array.from({ length: count }, (_, i) => {
+/** Ages of the memories of a batch: each depends on the number of its sample alone. */
+function agesFrom(seed: number, ages: Ages, { from, t }: HeldOutBatch): readonly number[] {
+  return Array.from(t, (_, i) => {
     const random = stream(seed, 'profile ages', from + i);
     return drawnAge(ages, (n) => random.integer(n));
   });
@@ -97,12 +161,19 @@ function agesFrom(seed: number, ages: Ages, from: number, count: number): readon
 
 /** The full-depth steps before samples whose memories are so old (`pairInputs`). */
 function earlier(
+  { bins, ages }: ErrorPlan['measured'],
   diffusion: Diffusion,
-  ages: Ages,
-  drawn: readonly number[],
-  { x, noise, t }: { readonly x: Float32Array; readonly noise: Float32Array; readonly t: Float32Array },
+  old: readonly number[],
+  { x, noise, t }: HeldOutBatch,
 ): { readonly xFull: Float32Array; readonly tFull: Float32Array } {
-  const tFull = t.map((at, i) => fullStepBefore(at, drawn[i] ?? NaN, ages, diffusion.steps));
+  const before = (at: number, age: number): number => {
+    if (!ages) throw new Error('heads that remember are measured at ages');
+    const bin = binOf(bins, at);
+    if (bins[bin]?.at === undefined) return fullStepBefore(at, age, ages, diffusion.steps);
+    // The very step of the solver; the first one is always at full depth.
+    return (bins[bin + age] ?? bins.at(-1))?.at ?? NaN;
+  };
+  const tFull = t.map((at, i) => before(at, old[i] ?? NaN));
   return { xFull: noiseMore(diffusion, x, noise, t, tFull), tFull };
 }
 
@@ -122,61 +193,25 @@ function refreshOf(model: Model, exit: number): Pick<MeasuredExit, 'refreshMacs'
   return refreshMacs > 0 ? { refreshMacs } : {};
 }
 
-/** Inputs of `profileStep`; where heads remember, those of pairs among them. */
-export function profileInputs(
-  spec: BackboneSpec,
-  plans: Model['plans'] = [],
-): Readonly<Record<string, InputSpec>> {
-  return {
-    ...{ ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) },
-    ...(plans.some(({ kind }) => remembers(kind)) && pairInputs(spec, 'noise')),
-  };
-}
-
-/**
- * Measures one batch: the inputs of a query, and `noise` [B, C, H, W]. Results: the squared error of every exit on every
- * sample, a mean over the elements of epsilon, `toNoise` and `toFull` (the whole backbone), [B, exits]. Another prediction
- * is measured by the epsilon that it sees, so all tables compare.
- */
-export function profileStep(spec: BackboneSpec, plans: Model['plans']): Step {
-  return (_state, batch, frozen) => {
-    const { noise } = batch;
-    if (!noise) throw new Error('a profile needs the noise');
-    const backbone = familyOf(spec).bind(spec, frozen);
-    const kept = plans.filter(({ kind }) => remembers(kind)).map(({ exit }) => exit);
-    const before = kept.length > 0 ? lastFull(backbone, batch, kept).remembered : undefined;
-    const query = queryOf(batch, spec);
-    const epsilons = runAll(backbone, { plans, weights: frozen }, query, before).map(({ prediction }) =>
-      epsilonSeen(spec, query.x, epsilonOf(prediction, spec.channels), batch),
-    );
-    const full = epsilons.at(-1);
-    if (!full) throw new Error('a model has at least one exit');
-    const errors = (target: tf.Tensor): tf.Tensor =>
-      tf.stack(
-        epsilons.map((epsilon) => tf.mean(tf.square(tf.sub(epsilon, target)), [1, 2, 3])),
-        1,
-      );
-    return { state: {}, out: { toNoise: errors(noise), toFull: errors(full) } };
-  };
-}
-
 function addAll(
   measured: Accumulator,
-  { t, drawn }: { readonly t: Float32Array; readonly drawn: readonly number[] | undefined },
-  toNoise: HostTensor | undefined,
-  toFull: HostTensor | undefined,
+  t: Float32Array,
+  old: readonly number[] | undefined,
+  { toNoise, toFull, conditional, unconditional }: Readonly<Record<string, HostTensor>>,
 ): void {
   if (!toNoise || !toFull) throw new Error('a profile step has two results');
   const [, exits = 0] = toNoise.shape;
   t.forEach((at, i) => {
-    const cell = (k: number): number => i * exits + k;
-    measured.add(
-      at,
-      Array.from({ length: exits }, (_, k) => ({
-        squaredToNoise: toNoise.data[cell(k)] ?? NaN,
-        squaredToFull: toFull.data[cell(k)] ?? NaN,
+    const of = ({ data }: HostTensor, k: number): number => data[i * exits + k] ?? NaN;
+    measured.add({
+      ...{ t: at, age: old?.[i] },
+      exits: Array.from({ length: exits }, (_, k) => ({
+        ...{ squaredToNoise: of(toNoise, k), squaredToFull: of(toFull, k) },
+        ...(conditional &&
+          unconditional && {
+            halves: { conditional: of(conditional, k), unconditional: of(unconditional, k) },
+          }),
       })),
-      drawn?.[i],
-    );
+    });
   });
 }

@@ -1,5 +1,5 @@
 // What does one step of training heads do? One pass of the frozen backbone feeds all heads; only they have a backward.
-import type { Backbone, BackboneSpec } from '../backbones/backbone.js';
+import type { Backbone, BackboneSpec, Query } from '../backbones/backbone.js';
 import { epsilonOf, varianceOf } from '../backbones/channels.js';
 import { familyOf } from '../backbones/families.js';
 import type { Feeds, InputSpec, Step, Tensors } from '../engine/engine.js';
@@ -163,15 +163,23 @@ function fullEpsilon(
   return epsilonSeen(spec, xFull, epsilonOf(full, spec.channels), mixture);
 }
 
-/** The full-depth step before: its prediction, and what heads remember of it. */
+/**
+ * The full-depth step before: its prediction, and what heads remember of it.
+ * @param asked what a query becomes: itself, or both halves of guidance
+ */
 export function lastFull(
   backbone: Backbone,
   batch: Tensors,
   exits: readonly number[],
+  asked: (query: Query) => Query = (query) => query,
 ): { readonly full: tf.Tensor4D; readonly remembered: Remembered } {
   const { t, xFull, tFull } = batch;
   if (!t || !xFull || !tFull) throw new Error('heads that remember are trained on pairs');
-  const seen = features(backbone, queryOf({ ...batch, x: xFull, t: tFull }, backbone.spec), exits);
+  const seen = features(backbone, asked(queryOf({ ...batch, x: xFull, t: tFull }, backbone.spec)), exits);
   const residuals = residualsOf(backbone, seen);
-  return { full: seen.full, remembered: { residuals, t: t.as1D(), tFull: tFull.as1D() } };
+  const [rows = 0] = seen.full.shape;
+  const [samples = 0] = t.shape;
+  const times = (of: tf.Tensor): tf.Tensor1D =>
+    rows === samples ? of.as1D() : tf.concat1d([of.as1D(), of.as1D()]);
+  return { full: seen.full, remembered: { residuals, t: times(t), tFull: times(tFull) } };
 }

@@ -10,6 +10,7 @@ describe('the JSON schemas', () => {
   it('are there for every format, by name and version', () => {
     expect(Object.keys(jsonSchemas())).toEqual([
       'exithead-error-table-1',
+      'exithead-error-sums-1',
       'exithead-schedule-1',
       'exithead-sensitivity-1',
       'exithead-calibration-1',

@@ -1,20 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
-import { accumulator, type Measurement } from '../../src/schedules/measure.js';
+import { accumulator, type MeasuredSample, type Measurement } from '../../src/schedules/measure.js';
 import { timeBins } from '../../src/schedules/timeBins.js';
 import { fixtureJson, fixtureTensors, pick } from '../fixtures.js';
 import { exits } from './tables.js';
 
-const what: Measurement = {
-  backbone: 'b',
-  heads: 'h',
-  bins: timeBins(diffusion(ddpmBetas), 10),
-  exits,
-};
+const noise = diffusion(ddpmBetas);
+const what: Measurement = { backbone: 'b', heads: 'h', bins: timeBins(noise, 10), exits: [...exits] };
+const started = (more: Partial<Measurement> = {}) => accumulator({ ...what, ...more }, noise);
 
-const sample = (errors: readonly [number, number][]) =>
-  errors.map(([squaredToNoise, squaredToFull]) => ({ squaredToNoise, squaredToFull }));
+const sample = (t: number, errors: readonly [number, number][]): MeasuredSample => ({
+  t,
+  exits: errors.map(([squaredToNoise, squaredToFull]) => ({ squaredToNoise, squaredToFull })),
+});
 
 describe('measuring an error table', () => {
   it('gives the recorded errors of the official early-exit model', () => {
@@ -25,16 +24,16 @@ describe('measuring an error table', () => {
       kind: i < 5 ? ('shared' as const) : ('backbone' as const),
       macs: i + 1,
     }));
-    const errors = accumulator({ ...what, exits: six });
+    const errors = started({ exits: six });
     recorded.t.forEach((t, row) => {
       for (let i = 0; i < 6; i++)
-        errors.add(
+        errors.add({
           t,
-          six.map((_, k) => ({
+          exits: six.map((_, k) => ({
             squaredToNoise: perSample.data[(row * 6 + i) * 6 + k] ?? NaN,
             squaredToFull: 0,
           })),
-        );
+        });
     });
     const { error, rise, count } = errors.table();
     expect(count).toEqual(Array.from({ length: 10 }, () => 6));
@@ -48,12 +47,11 @@ describe('measuring an error table', () => {
     });
   });
   it('pairs the rise by sample: what all exits share has no standard error', () => {
-    const errors = accumulator(what);
+    const errors = started();
     // Errors of samples 1, 2, 3 vary, but exit 1 always adds 2.
     for (const base of [1, 5, 9])
       errors.add(
-        120,
-        sample([
+        sample(120, [
           [base + 2, 3],
           [base, 1],
           [base, 0],
@@ -68,11 +66,10 @@ describe('measuring an error table', () => {
     expect(excess.mean.map((row) => row[1])).toEqual([3, 1, 0]);
   });
   it('keeps its digits where the spread is small beside the mean', () => {
-    const errors = accumulator(what);
+    const errors = started();
     for (const extra of [0, 1, 2])
       errors.add(
-        0,
-        sample([
+        sample(0, [
           [1e9 + extra, 0],
           [1, 0],
           [1, 0],
@@ -81,10 +78,9 @@ describe('measuring an error table', () => {
     expect(errors.table().error.standardError[0]?.[0]).toBeCloseTo(1 / Math.sqrt(3), 6);
   });
   it('says null where nothing was measured, and of one sample knows no standard error', () => {
-    const errors = accumulator(what);
+    const errors = started();
     errors.add(
-      999,
-      sample([
+      sample(999, [
         [2, 1],
         [2, 1],
         [2, 0],
@@ -96,11 +92,10 @@ describe('measuring an error table', () => {
     expect(error.standardError[0]?.[9]).toBeNull();
   });
   it.each([NaN, Infinity])('refuses %s, naming exit and bin, and adds nothing', (wrong) => {
-    const errors = accumulator(what);
+    const errors = started();
     expect(() =>
       errors.add(
-        250,
-        sample([
+        sample(250, [
           [1, 1],
           [1, wrong],
           [1, 0],
@@ -109,8 +104,7 @@ describe('measuring an error table', () => {
     ).toThrow(UserError);
     expect(() =>
       errors.add(
-        250,
-        sample([
+        sample(250, [
           [1, 1],
           [wrong, 1],
           [1, 0],
@@ -118,5 +112,108 @@ describe('measuring an error table', () => {
       ),
     ).toThrow(/exit 2 at bin 2 \(t 200 to 299\)/);
     expect(errors.table().count).toEqual(Array<number>(10).fill(0));
+  });
+  it('gives the errors in x0 and v, too, sample by sample at its own time', () => {
+    const errors = started();
+    const times = [100, 150, 199];
+    times.forEach((t, i) =>
+      errors.add(
+        sample(t, [
+          [2 + i, 1 + i],
+          [2, 1],
+          [1, 0],
+        ]),
+      ),
+    );
+    const { x0, v } = errors.table();
+    const mean = (of: (i: number, a: number) => number): number =>
+      times.reduce((sum, t, i) => sum + of(i, noise.alphasCumprod[t] ?? NaN) / 3, 0);
+    // x0 = (x - sqrt(1 - a) epsilon) / sqrt(a), v = sqrt(a) epsilon - sqrt(1 - a) x0 = (epsilon - sqrt(1 - a) x) / sqrt(a).
+    expect(x0?.excess.mean[0]?.[1]).toBeCloseTo(
+      mean((i, a) => ((1 + i) * (1 - a)) / a),
+      12,
+    );
+    expect(x0?.error.mean[0]?.[1]).toBeCloseTo(
+      mean((i, a) => ((2 + i) * (1 - a)) / a),
+      12,
+    );
+    expect(v?.rise.mean[0]?.[1]).toBeCloseTo(
+      mean((i, a) => (1 + i) / a),
+      12,
+    );
+    expect(v?.rise.standardError[0]?.[1]).toBeGreaterThan(0);
+  });
+  it('keeps both passes of guidance apart', () => {
+    const errors = started({ guidance: 3 });
+    for (const [conditional, unconditional] of [
+      [1, 4],
+      [3, 4],
+    ] as const)
+      errors.add({
+        t: 0,
+        exits: [5, 5, 0].map((squaredToFull, i) => ({
+          ...{ squaredToNoise: 1, squaredToFull },
+          halves: i < 2 ? { conditional, unconditional } : { conditional: 0, unconditional: 0 },
+        })),
+      });
+    const { guidance, halves, excess } = errors.table();
+    expect(guidance).toBe(3);
+    expect(excess.mean[0]?.[0]).toBe(5);
+    expect(halves?.conditional.mean.map((row) => row[0])).toEqual([2, 2, 0]);
+    expect(halves?.unconditional.mean.map((row) => row[0])).toEqual([4, 4, 0]);
+    expect(halves?.conditional.standardError[0]?.[0]).toBe(1);
+  });
+  it('is sure when 16 samples leave a standard error small beside every mean', () => {
+    const errors = started({ bins: timeBins(noise, 1) });
+    // Means of 1 and standard errors of nearly 0.1 / sqrt(n).
+    const add = (i: number) =>
+      errors.add(
+        sample(0, [
+          [1, i % 2 ? 0.9 : 1.1],
+          [1, 1],
+          [1, 0],
+        ]),
+      );
+    for (let i = 0; i < 15; i++) add(i);
+    expect(errors.isSure(1)).toBe(false);
+    add(15);
+    expect(errors.isSure(0.027)).toBe(true);
+    expect(errors.isSure(0.025)).toBe(false);
+  });
+  it('is sure of no age before all are', () => {
+    const errors = started({ bins: timeBins(noise, 1), ages: { steps: 10, every: 3 } });
+    const add = (age: number) =>
+      errors.add({
+        ...sample(0, [
+          [1, 1],
+          [1, 1],
+          [1, 0],
+        ]),
+        age,
+      });
+    for (let i = 0; i < 40; i++) add(1);
+    expect(errors.isSure(1)).toBe(false);
+    for (let i = 0; i < 16; i++) add(2);
+    expect(errors.isSure(0)).toBe(true);
+    expect(() => add(3)).toThrow('age 3, expected 1 to 2');
+  });
+  it('goes on from its sums, and adds up those of parts, to the last bit', () => {
+    const made = (i: number): MeasuredSample => ({
+      ...sample((37 * i) % 1000, [
+        [1 / (i + 3), 1 / (i + 1)],
+        [0.3 * i, 0.7],
+        [0.1 * i, 0],
+      ]),
+      age: 1 + (i % 2),
+    });
+    const ages = { ages: { steps: 10, every: 3 } };
+    const [whole, odd, even] = [started(ages), started(ages), started(ages)];
+    for (let i = 0; i < 30; i++) {
+      whole.add(made(i));
+      (i % 2 ? odd : even).add(made(i));
+    }
+    const parts = [odd.sums(), even.sums()];
+    expect(accumulator({ ...what, ...ages }, noise, parts).table()).toEqual(whole.table());
+    expect(() => accumulator({ ...what, guidance: 2 }, noise, parts)).toThrow('another measurement');
   });
 });

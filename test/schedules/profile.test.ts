@@ -9,13 +9,10 @@ import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js'
 import { exitMacs, type Model } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
 import { drift } from '../../src/samplers/compare.js';
-import {
-  measuredExits,
-  profile,
-  profileInputs,
-  profileStep,
-  type ProfileOptions,
-} from '../../src/schedules/profile.js';
+import { mergedTable, type ErrorPart } from '../../src/schedules/errorParts.js';
+import { measuredExits, profile, profilePart, type ProfileOptions } from '../../src/schedules/profile.js';
+import { profileInputs, profileStep } from '../../src/schedules/profileStep.js';
+import { binsOf, timeBins } from '../../src/schedules/timeBins.js';
 import { fixtureJson, fixtureTensors, pick } from '../fixtures.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
 import { tinyUvit } from '../tiny-uvit.js';
@@ -38,20 +35,19 @@ const dataset = imagesInMemory({
   labels: Uint8Array.from({ length: 20 }, (_, i) => i % 4),
 });
 
-/** Measures 50 samples, more than there are images. */
-function measured(more: Partial<ProfileOptions> = {}) {
-  return profile({
-    engine: onnx,
-    model,
-    fingerprints: { backbone: 'b', heads: 'h' },
-    dataset,
-    diffusion: diffusion({ ...ddpmBetas, steps: 100 }),
-    ...{ seed: 5, samples: 50, batch: 16, bins: 5 },
-    signal: new AbortController().signal,
-    progress: { update: () => undefined, end: () => undefined },
-    ...more,
-  });
-}
+const hundred = diffusion({ ...ddpmBetas, steps: 100 });
+/** 50 samples, more than there are images. */
+const options: ProfileOptions = {
+  engine: onnx,
+  model,
+  fingerprints: { backbone: 'b', heads: 'h' },
+  dataset,
+  diffusion: hundred,
+  ...{ seed: 5, samples: 50, batch: 16, bins: timeBins(hundred, 5) },
+  signal: new AbortController().signal,
+  progress: { update: () => undefined, end: () => undefined },
+};
+const measured = (more: Partial<ProfileOptions> = {}) => profile({ ...options, ...more });
 
 const flat = (rows: readonly (readonly (number | null)[])[]): number[] =>
   rows.flatMap((row) => row.map((value) => value ?? NaN));
@@ -93,9 +89,11 @@ describe('a profile of heads that remember', () => {
   it('measures them as a trajectory uses them, one or two steps of the sampler after full depth', async () => {
     const remembered: Model = { ...model, plans: [headPlan('remembered', 1)], heads: {} };
     const ages = { steps: 12, every: 3 };
-    const schedule = diffusion({ ...ddpmBetas, steps: 100 });
-    const options = { model: remembered, ages, samples: 6, batch: 4, bins: 1, diffusion: schedule };
-    const table = await measured(options);
+    const schedule = hundred;
+    const table = await measured({
+      ...{ model: remembered, ages, samples: 6, batch: 4 },
+      bins: timeBins(hundred, 1),
+    });
     expect(table.ages).toEqual(ages);
     expect(table.exits[0]).toEqual({ exit: 1, kind: 'remembered', macs: exitMacs(remembered, 1) });
 
@@ -221,6 +219,140 @@ describe('a profile', () => {
     await expect(stopped).rejects.toThrow(Interrupted);
     await expect(stopped).rejects.toThrow('stopped after 10 of 50 samples; nothing was written.');
     expect(seen).toEqual(['5', '10', 'end']);
+  });
+
+  it('is the same to the last bit in parts, in whatever order they are merged', async () => {
+    const whole = await measured({ batch: 8 });
+    const parts = [];
+    for (const index of [3, 1, 2])
+      parts.push(await profilePart({ ...options, batch: 8, shard: { index, of: 3 } }));
+    expect(parts.map(({ batches }) => batches)).toEqual([2, 3, 2]);
+    expect(mergedTable(parts, hundred)).toEqual(whole);
+  });
+
+  it('is the same to the last bit when it was stopped and went on', async () => {
+    const controller = new AbortController();
+    let kept: ErrorPart | undefined;
+    const stopped = profilePart({
+      ...{ ...options, batch: 8, signal: controller.signal },
+      progress: {
+        update: (done) => void (done === 24 && setImmediate(() => controller.abort())),
+        end: () => undefined,
+      },
+      keep: (part) => Promise.resolve(void (kept = part)),
+    });
+    await expect(stopped).rejects.toThrow(
+      'stopped after 3 of 7 batches, which are kept. Go on with --resume.',
+    );
+    expect(kept).toMatchObject({ batches: 3, done: false });
+    const part = await profilePart({ ...options, batch: 8, from: kept });
+    expect(part).toMatchObject({ batches: 7, done: true });
+    expect(mergedTable([part], hundred)).toEqual(await measured({ batch: 8 }));
+    // What is finished has nothing to go on with.
+    expect(await profilePart({ ...options, batch: 8, from: part })).toEqual(part);
+    for (const [more, message] of [
+      [{ seed: 6 }, 'what was measured before is on other samples than what is asked for'],
+      [{ diffusion: diffusion({ ...ddpmBetas, steps: 100, betaEnd: 0.03 }) }, 'is on other samples'],
+      [{ fingerprints: { backbone: 'b', heads: 'g' } }, 'is of another backbone or other heads'],
+      [{ guidance: 2 }, 'has other exits, time bins, ages or guidance'],
+    ] as const)
+      await expect(profilePart({ ...options, batch: 8, from: kept, ...more })).rejects.toThrow(message);
+  });
+
+  it('stops as soon as standard errors are small beside all means, each part for all of them', async () => {
+    const sure = { bins: timeBins(hundred, 1), samples: 400, batch: 4, standardError: 0.05 };
+    const part = await profilePart({ ...options, ...sure });
+    expect(part.done).toBe(true);
+    const seen = 4 * part.batches;
+    expect(seen).toBeLessThan(400);
+    expect(seen).toBeGreaterThan(16);
+    const { excess } = await measured({ ...sure, standardError: 0, samples: seen });
+    const before = await measured({ ...sure, standardError: 0, samples: seen - 4 });
+    const most = (of: typeof excess): number =>
+      Math.max(...of.mean.slice(0, 2).map((row, i) => (of.standardError[i]?.[0] ?? NaN) / (row[0] ?? NaN)));
+    expect(most(excess)).toBeLessThanOrEqual(0.05);
+    expect(most(before.excess)).toBeGreaterThan(0.05);
+    expect(mergedTable([part], hundred).excess).toEqual(excess);
+    const half = await profilePart({ ...options, ...sure, shard: { index: 1, of: 2 } });
+    expect(half.batches).toBeLessThan(part.batches);
+  });
+
+  it('measures at the steps of a solver alone, where its bins are these', async () => {
+    const bins = binsOf('solver', hundred, { count: 0, timesteps: [99, 66, 33, 0] });
+    const table = await measured({ bins, binning: 'solver', samples: 10, batch: 10 });
+    expect(table).toMatchObject({ binning: 'solver', count: [3, 2, 3, 2] });
+    const step = await onnx.compile(profileStep(spec, plans), {
+      ...{ state: {}, batch: profileInputs(spec) },
+      frozen: { ...model.backbone, ...model.heads },
+    });
+    const { x, y } = await examples(dataset, 0, 10);
+    const place = (i: number): number => Math.floor(((i * 0.6180339887498949) % 1) * 4);
+    const noisy = Array.from({ length: 10 }, (_, i) => i).filter((i) => place(i) === 3);
+    const errors: number[] = [];
+    for (const i of noisy) {
+      const noise = stream(5, 'profile noise', i).normals(64);
+      const { toFull } = await step({
+        ...{ x: addNoise(hundred, x.slice(64 * i, 64 * i + 64), noise, [99]), noise },
+        ...{ t: Float32Array.of(99), y: y.slice(i, i + 1) },
+      });
+      errors.push(toFull?.data[0] ?? NaN);
+    }
+    await step.dispose();
+    expect(errors).toHaveLength(2);
+    expect(table.excess.mean[0]?.[3]).toBeCloseTo(((errors[0] ?? NaN) + (errors[1] ?? NaN)) / 2, 6);
+  });
+
+  it('is that of the guided prediction after guidance, and of both passes apart', async () => {
+    const scale = 3;
+    const one = { samples: 3, batch: 3, bins: timeBins(hundred, 1) };
+    const table = await measured({ ...one, guidance: scale });
+    expect(table.guidance).toBe(scale);
+    const denoiser = await openDenoiser(onnx, model, [2, 3], true);
+    const plain = await openDenoiser(onnx, model, [2, 3], false);
+    const { x: images, y } = await examples(dataset, 0, 3);
+    let [guided, conditional, unconditional, error] = [0, 0, 0, 0];
+    for (let i = 0; i < 3; i++) {
+      const noise = stream(5, 'profile noise', i).normals(64);
+      const t = Math.floor(((i * 0.6180339887498949) % 1) * 100);
+      const x = addNoise(hundred, images.slice(64 * i, 64 * (i + 1)), noise, [t]);
+      const own = y.slice(i, i + 1);
+      const at = (of: typeof plain, exit: number, label: Int32Array, guidance = 1) =>
+        of.begin().predict(exit, { x, t, guidance, y: label });
+      const both = await at(denoiser, 2, own, scale);
+      guided += drift(both, await at(denoiser, 3, own, scale)) / 3;
+      error += drift(both, noise) / 3;
+      const none = Int32Array.of(4);
+      conditional += drift(await at(plain, 2, own), await at(plain, 3, own)) / 3;
+      unconditional += drift(await at(plain, 2, none), await at(plain, 3, none)) / 3;
+    }
+    await denoiser.dispose();
+    await plain.dispose();
+    expect(table.excess.mean[1]?.[0]).toBeCloseTo(guided, 6);
+    expect(table.error.mean[1]?.[0]).toBeCloseTo(error, 5);
+    expect(table.halves?.conditional.mean[1]?.[0]).toBeCloseTo(conditional, 6);
+    expect(table.halves?.unconditional.mean[1]?.[0]).toBeCloseTo(unconditional, 6);
+    expect(guided).not.toBeCloseTo(conditional, 4);
+  });
+
+  it('remembers both passes of guidance', async () => {
+    const remembered: Model = { ...model, plans: [headPlan('remembered', 1)], heads: {} };
+    const bins = binsOf('solver', hundred, { count: 0, timesteps: [99, 50] });
+    const table = await measured({
+      ...{ model: remembered, ages: { steps: 2, every: 2 }, guidance: 3 },
+      ...{ bins, binning: 'solver', samples: 2, batch: 2 },
+    });
+    expect(table.ages).toEqual({ steps: 2, every: 2 });
+    // Sample 0 is at the step nearer data, one step of this solver after full depth.
+    const { x: images, y } = await examples(dataset, 0, 1);
+    const noise = stream(5, 'profile noise', 0).normals(64);
+    const denoiser = await openDenoiser(onnx, remembered, [1, 3], true);
+    const at = (t: number): Request => ({ x: addNoise(hundred, images, noise, [t]), t, y, guidance: 3 });
+    const trajectory = denoiser.begin();
+    await trajectory.predict(3, at(99));
+    const early = await trajectory.predict(1, at(50));
+    const full = await denoiser.begin().predict(3, at(50));
+    await denoiser.dispose();
+    expect(table.excess.mean[0]?.[0]).toBeCloseTo(drift(early, full), 6);
   });
 
   it('refuses heads that predict numbers that are not finite', async () => {

@@ -11,7 +11,7 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { runAll } from '../../src/exits/run.js';
 import { familyOf } from '../../src/backbones/families.js';
 import { stream } from '../../src/random.js';
-import { profileInputs, profileStep } from '../../src/schedules/profile.js';
+import { profileInputs, profileStep } from '../../src/schedules/profileStep.js';
 import { pretrainStep } from '../../src/training/pretrainStep.js';
 import { mixtureFeeds } from '../../src/training/target.js';
 import { uploadAll } from '../fixtures.js';

@@ -22,11 +22,12 @@ const weights = (loss: object) => timeWeights(lossOf(loss), process);
 
 /** An error table of full depth alone, whose error in bin b is b + 1; the last bins may be empty. */
 async function errorTable(measured: number, steps = 100): Promise<string> {
-  const bins = timeBins(diffusion({ ...ddpmBetas, steps }), 4);
+  const noise = diffusion({ ...ddpmBetas, steps });
+  const bins = timeBins(noise, 4);
   const exits = [{ exit: 1, kind: 'backbone' as const, macs: 1 }];
-  const table = accumulator({ backbone: 'b', heads: 'h', bins, exits });
+  const table = accumulator({ backbone: 'b', heads: 'h', bins, exits }, noise);
   bins.slice(0, measured).forEach(({ from }, bin) => {
-    table.add(from, [{ squaredToNoise: bin + 1, squaredToFull: 0 }]);
+    table.add({ t: from, exits: [{ squaredToNoise: bin + 1, squaredToFull: 0 }] });
   });
   const path = join(folderWith({}), 'error-table.json');
   await writeErrorTable(path, table.table());
