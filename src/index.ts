@@ -138,7 +138,8 @@ export {
   writeSensitivity,
   type Sensitivity,
 } from './schedules/sensitivity.js';
-export { frontier, solveSchedule, uniformSchedule } from './schedules/solve.js';
+export { cheapestSchedule, frontier, solveSchedule } from './schedules/solve.js';
+export { uniformSchedule } from './schedules/baselines.js';
 export { calibrate, type CalibrateOptions } from './schedules/calibrate.js';
 export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from './schedules/schedule.js';
 

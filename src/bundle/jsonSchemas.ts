@@ -18,7 +18,7 @@ import { onnxManifestFormat } from './onnxManifest.js';
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
- * The schema of every JSON format by its name and version, such as `exithead-schedule-1`. They describe shapes and
+ * The schema of every JSON format by its name and version, such as `exithead-schedule-2`. They describe shapes and
  * ranges; the readers also check what a schema cannot say, such as that lists fit each other.
  */
 export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {

@@ -4,7 +4,8 @@ import { respace } from '../diffusion/respace.js';
 import { unreachable, UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
 import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
-import { solveSchedule, trainedSchedule, uniformSchedule } from '../schedules/solve.js';
+import { uniformSchedule } from '../schedules/baselines.js';
+import { solveSchedule, trainedSchedule } from '../schedules/solve.js';
 import { readSensitivity, requireMeasuredOn, sensitivityAt } from '../schedules/sensitivity.js';
 import { exitsTrained } from '../training/finetune.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
@@ -23,9 +24,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   const options = { table, timesteps, monotone, ...(weights && { weights }) };
   const trainedAt = await trainedExits(trained, call);
   const schedule = trainedAt ? trainedSchedule(options, trainedAt) : solveSchedule(options, speedup);
-  // An exit that remembers cannot run throughout.
-  const single =
-    schedule.asked.rule === 'refreshed' ? undefined : uniformSchedule(options, schedule.asked.speedup);
+  const single = uniformSchedule(options, schedule.asked.speedup);
   show(schedule, single, terminal);
   if (call.dryRun) terminal.line('Nothing was written.');
   else {

@@ -1,10 +1,10 @@
 // What is there to tell about a run? Whatever its folder holds so far: training, error table, schedule.
-import { remembering, type ErrorTable } from '../schedules/errorTable.js';
-import { mostRefreshed } from '../schedules/refreshed.js';
+import type { ErrorTable } from '../schedules/errorTable.js';
+import { uniformSchedule } from '../schedules/baselines.js';
 import { isFile } from '../files/disk.js';
 import { calibrationPath, readCalibration } from '../schedules/calibrationFile.js';
 import type { Schedule } from '../schedules/schedule.js';
-import { mostSpeedup, solveSchedule, uniformSchedule } from '../schedules/solve.js';
+import { mostSpeedup, solveSchedule } from '../schedules/solve.js';
 import { errorTableOf, scheduleOf } from '../bundle/export.js';
 import { readMetrics } from '../training/metrics.js';
 import type { Trained } from '../training/openTrained.js';
@@ -56,13 +56,11 @@ function headlineOf({ predicted, timesteps }: Schedule): NonNullable<Report['hea
 /** From 1.1 up in tenths, as far as the exits reach, at most to 3. */
 export function frontierOf(table: ErrorTable, { timesteps, asked }: Schedule): Frontier {
   const options = { table, timesteps, monotone: asked.monotone };
-  const remembers = remembering(table.exits).length > 0;
-  const most = remembers ? mostRefreshed(table, timesteps.length) : mostSpeedup(table.exits);
+  const most = mostSpeedup(options);
   const speedups = Array.from({ length: 20 }, (_, i) => 1.1 + i / 10).filter((speedup) => speedup <= most);
   return {
     optimal: speedups.map((speedup) => solveSchedule(options, speedup)),
-    // An exit that remembers cannot run throughout.
-    uniform: remembers ? [] : speedups.map((speedup) => uniformSchedule(options, speedup)),
+    uniform: speedups.flatMap((speedup) => uniformSchedule(options, speedup) ?? []),
   };
 }
 

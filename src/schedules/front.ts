@@ -20,7 +20,8 @@ export function emptyFront(): Front {
 
 /** One more choice. */
 export interface Extension {
-  readonly choice: number;
+  /** Undefined where nothing is chosen, and solutions only go on. */
+  readonly choice: number | undefined;
   readonly cost: number;
   readonly loss: number;
   /** Whether a solution of that cost and loss, this choice included, is still of use. */
@@ -41,6 +42,11 @@ export function extend(tree: Tree, front: Front, added: Extension, others: Front
     out.loss.push(loss);
     out.node.push(node);
   };
+  const grown = (node: number): number => {
+    if (added.choice === undefined) return node;
+    tree.choice.push(added.choice);
+    return tree.parent.push(node) - 1;
+  };
   let least = Infinity;
   let [i, j] = [0, 0];
   while (i < front.cost.length || j < others.cost.length) {
@@ -50,8 +56,7 @@ export function extend(tree: Tree, front: Front, added: Extension, others: Front
     const otherLoss = others.loss[j] ?? endless;
     if (cost < otherCost || (cost === otherCost && loss <= otherLoss)) {
       if (loss < least && added.keep(cost, loss)) {
-        push(cost, loss, tree.parent.push(front.node[i] ?? -1) - 1);
-        tree.choice.push(added.choice);
+        push(cost, loss, grown(front.node[i] ?? -1));
         least = loss;
       }
       i++;

@@ -11,6 +11,8 @@ export interface JsonFormat<T> {
   /** Value of `version` in the file. */
   readonly version: number;
   readonly schema: z.ZodType<T>;
+  /** What makes a file of an older version one of this, by that version. */
+  readonly older?: Readonly<Record<number, (json: Readonly<Record<string, unknown>>) => unknown>>;
   /** What the file is, for messages: 'a schedule'. */
   readonly noun: string;
   /** How the user gets a good one. */
@@ -45,6 +47,8 @@ export function checked<T>(json: unknown, path: string, format: JsonFormat<T>): 
     throw new UserError(
       `${path} is not ${noun}: its format is ${shown(found.format)}, expected "${name}". ${remedy}`,
     );
+  const upgrade = typeof found.version === 'number' ? format.older?.[found.version] : undefined;
+  if (upgrade) return checked(upgrade(z.record(z.string(), z.unknown()).parse(json)), path, format);
   if (found.version !== version)
     throw new UserError(
       `${path} is ${noun} of version ${shown(found.version)}, and this exithead reads version ${version}. ` +

@@ -1,104 +1,61 @@
-// What should a schedule of given exits cost and lose? The error table applied to a solver's steps.
-import { UserError } from '../errors.js';
-import type { ErrorTable, Statistic } from './errorTable.js';
-import { depthOf, type Schedule } from './schedule.js';
-import { binName, binOf } from './timeBins.js';
-
-export interface SolveOptions {
-  readonly table: ErrorTable;
-  /** Native t of the solver in the order of its calls: descending. */
-  readonly timesteps: readonly number[];
-  /** How much an error at each timestep counts; 1 unless given. */
-  readonly weights?: readonly number[];
-  /** Whether the exit may never become shallower towards data; it may unless asked. */
-  readonly monotone?: boolean;
-}
-
-/**
- * Bins of the timesteps.
- * @throws UserError if the timesteps do not descend, or one lies in a bin that was hardly measured
- */
-export function requireMeasured({ table, timesteps }: SolveOptions): number[] {
-  if (timesteps.length === 0) throw new UserError('there are no timesteps; give the solver at least one.');
-  const bins = timesteps.map((t, i) => {
-    const before = timesteps[i - 1];
-    if (before !== undefined && t >= before)
-      throw new UserError(`timestep ${t} follows ${before}; list them from noise to data, each once.`);
-    return binOf(table.bins, t);
-  });
-  const missing = [...new Set(bins)].filter((bin) => (table.count[bin] ?? 0) < 2);
-  if (missing.length > 0) {
-    const names = missing.map((bin) => {
-      const found = table.bins[bin];
-      return `${found ? binName(found) : bin} (${table.count[bin]} samples)`;
-    });
-    throw new UserError(
-      `the error table has fewer than two samples in the time bins ${names.join(', ')}, which the solver steps ` +
-        'through; profile with more samples or fewer bins.',
-    );
-  }
-  return bins;
-}
-
-/** One weight per timestep. */
-export function weightsOf({ timesteps, weights }: SolveOptions): readonly number[] {
-  if (!weights) return timesteps.map(() => 1);
-  if (weights.length !== timesteps.length)
-    throw new UserError(
-      `got ${weights.length} weights for ${timesteps.length} timesteps; give one for each.`,
-    );
-  const wrong = weights.findIndex((weight) => !(weight >= 0 && Number.isFinite(weight)));
-  if (wrong >= 0)
-    throw new UserError(
-      `the weight of timestep ${timesteps[wrong]} is ${weights[wrong]}; it must be 0 or a positive number.`,
-    );
-  return weights;
-}
+// What should a schedule cost and lose? The additive model: weighted excesses of its steps, from the error table.
+import { logSnr } from '../diffusion/betas.js';
+import { remembering } from './errorTable.js';
+import { lossOf } from './excess.js';
+import { requireMeasured, weightsOf, type SolveOptions } from './options.js';
+import { agesOf, depthOf, refreshesOf, secondsUsedOf, type Asked, type Schedule } from './schedule.js';
 
 /**
  * A schedule of these exits, with what it should cost and lose. Exits of one bin were measured on the same samples, so
  * within a bin standard errors add up, the most they can; bins are independent, so their squares do.
+ * @param exits of every step
+ * @param unconditional of the half of guidance that asks for nothing, where it has exits of its own
  */
-export function predict(options: SolveOptions, exits: readonly number[], asked: Schedule['asked']): Schedule {
-  const { table, timesteps } = options;
+export function predict(
+  options: SolveOptions,
+  exits: readonly number[],
+  asked: Asked,
+  unconditional?: readonly number[],
+): Schedule {
+  const { table, timesteps, measured, diffusion } = options;
   const [bins, weights] = [requireMeasured(options), weightsOf(options)];
+  const depth = table.exits.at(-1)?.exit ?? NaN;
+  const chosen = {
+    timesteps: [...timesteps],
+    exits: [...exits],
+    ...(unconditional && { unconditional: [...unconditional] }),
+  };
+  const ages = agesOf(chosen, depth);
   const steps = bins.map((bin, i) => {
     const weight = weights[i] ?? NaN;
-    const exit = table.exits.findIndex((at) => at.exit === exits[i]);
-    const error = cell(table.excess.standardError, exit, bin);
-    return { excess: weight * excessOf(table, exit, bin), error: weight * error };
+    const index = (exit: number | undefined): number => table.exits.findIndex((at) => at.exit === exit);
+    const other = unconditional && { unconditional: index(unconditional[i]) };
+    const { mean, standardError } = lossOf(options, { exit: index(exits[i]), ...other }, bin, ages[i]);
+    return { excess: weight * mean, error: weight * standardError };
   });
   const errors = alike(bins).map((inBin) => sum(inBin.map((i) => steps[i]?.error ?? NaN)));
-  const depthUsed = depthOf(table.exits, exits);
+  const depthUsed = depthOf(table.exits, exits, unconditional);
   return {
     format: 'exithead-schedule',
-    version: 1,
+    version: 2,
     backbone: table.backbone,
     heads: table.heads,
     steps: table.steps,
     available: [...table.exits],
-    timesteps: [...timesteps],
-    exits: [...exits],
+    ...chosen,
+    ...(diffusion && { logSnr: timesteps.map((t) => logSnr(diffusion, Math.floor(t))) }),
+    ...(remembering(table.exits).length > 0 && { refreshes: refreshesOf(chosen, depth) }),
     weights: [...weights],
+    ...(measured && { measured }),
     asked,
     predicted: {
       depthUsed,
       speedup: 1 / depthUsed,
       excess: sum(steps.map(({ excess }) => excess)),
       excessStandardError: Math.hypot(...errors),
+      ...(measured && { secondsUsed: secondsUsedOf(table.exits, measured, exits, unconditional) }),
     },
   };
-}
-
-/** Mean excess of the exit with that index in a measured bin. */
-export function excessOf(table: ErrorTable, exit: number, bin: number): number {
-  return cell(table.excess.mean, exit, bin);
-}
-
-function cell(cells: Statistic['mean'], exit: number, bin: number): number {
-  const value = cells[exit]?.[bin];
-  if (value === null || value === undefined) throw new Error(`exit ${exit} has no error in bin ${bin}`);
-  return value;
 }
 
 /** Indices of equal keys together, in the order in which keys appear. */

@@ -11,7 +11,7 @@ describe('the JSON schemas', () => {
     expect(Object.keys(jsonSchemas())).toEqual([
       'exithead-error-table-1',
       'exithead-error-sums-1',
-      'exithead-schedule-1',
+      'exithead-schedule-2',
       'exithead-sensitivity-1',
       'exithead-calibration-1',
       'exithead-bundle-1',
@@ -33,7 +33,7 @@ describe('the JSON schemas', () => {
     },
   );
   it('say what the numbers mean', () => {
-    const { exits, timesteps } = jsonSchemas()['exithead-schedule-1']?.properties as Record<string, Property>;
+    const { exits, timesteps } = jsonSchemas()['exithead-schedule-2']?.properties as Record<string, Property>;
     expect(exits?.description).toMatch(/exit that each of `timesteps` runs/);
     expect(timesteps?.description).toMatch(/from noise to data/);
   });

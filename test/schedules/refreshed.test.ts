@@ -2,9 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import type { ErrorTable, MeasuredExit } from '../../src/schedules/errorTable.js';
 import { errorTableFormat } from '../../src/schedules/errorTable.js';
 import { checked } from '../../src/schedules/jsonFile.js';
-import { mostEvery, mostRefreshed } from '../../src/schedules/refreshed.js';
+import { refreshedSchedule, uniformSchedule } from '../../src/schedules/baselines.js';
+import { excessAt } from '../../src/schedules/excess.js';
+import { mostEvery } from '../../src/schedules/refreshed.js';
 import { macsOf, scheduleFormat } from '../../src/schedules/schedule.js';
-import { solveSchedule } from '../../src/schedules/solve.js';
+import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import { madeTable } from './tables.js';
 
 const exits: readonly MeasuredExit[] = [
@@ -26,7 +28,7 @@ const table: ErrorTable = {
 /** Two steps in the noisiest bin, one, two, two. */
 const timesteps = [900, 800, 600, 400, 300, 100, 50];
 
-describe('a schedule of heads that remember', () => {
+describe('full depth at every n-th step', () => {
   // Every pattern by hand: multiply-adds, and what its steps lose.
   it.each([
     [1, [4, 4, 4, 4, 4, 4, 4], 0],
@@ -36,22 +38,63 @@ describe('a schedule of heads that remember', () => {
     [1.4, [4, 2, 2, 2, 4, 2, 2], 0.04 + 0.05 + 0.1 + 0.3 + 0.3],
     // Within 466: every third at exit 1 costs 420, every fourth 350.
     [1.5, [4, 1, 1, 4, 1, 1, 4], 0.1 + 0.2 + 0.4 + 0.8],
-  ] as const)('at a speed-up of %d is full depth at every n-th step', (speedup, expected, loss) => {
-    const schedule = solveSchedule({ table, timesteps }, speedup);
-    expect(schedule.exits).toEqual(expected);
-    expect(schedule.predicted.excess).toBeCloseTo(loss, 12);
-    expect(schedule.asked.rule).toBe('refreshed');
+  ] as const)('is chosen by hand at a speed-up of %d', (speedup, expected, loss) => {
+    const schedule = refreshedSchedule({ table, timesteps }, speedup);
+    expect(schedule?.exits).toEqual(expected);
+    expect(schedule?.predicted.excess).toBeCloseTo(loss, 12);
+    expect(schedule?.asked.rule).toBe('refreshed');
+    expect(schedule?.refreshes?.[0]).toBe(0);
     expect(checked(schedule, 'made', scheduleFormat)).toEqual(schedule);
   });
 
+  it('is nothing where nothing remembers, and out of the budget', () => {
+    expect(refreshedSchedule({ table: madeTable(), timesteps }, 1)).toBeUndefined();
+    expect(refreshedSchedule({ table, timesteps }, 2.01)).toBeUndefined();
+  });
+});
+
+describe('a schedule of heads that remember', () => {
+  it('refreshes where that loses least, and no better is full depth at every n-th step', () => {
+    // At most 583: three steps at exit 2 save 135, and cost least nearest noise, after a full one: 0.04 + 0.05 + 0.1.
+    const schedule = solveSchedule({ table, timesteps }, 1.2);
+    expect(schedule.exits).toEqual([4, 2, 2, 2, 4, 4, 4]);
+    expect(schedule.refreshes).toEqual([0, 4, 5, 6]);
+    expect(schedule.predicted.excess).toBeCloseTo(0.19, 12);
+    expect(schedule.asked).toEqual({ speedup: 1.2, monotone: false, rule: 'optimal' });
+  });
+
+  it('takes the error of a memory of its age', () => {
+    // Fresh memories are ten times better, so a refresh before each early step is best.
+    const aged = (age: number, scale: number) => ({
+      ...{ age, count: table.count, error: table.error, rise: table.rise },
+      excess: {
+        mean: table.excess.mean.map((row) => row.map((value) => (value ?? NaN) * scale)),
+        standardError: table.excess.standardError,
+      },
+    });
+    const byAge = [aged(1, 0.1), aged(2, 1), aged(3, 1)];
+    const { exits, predicted } = solveSchedule({ table: { ...table, byAge }, timesteps }, 1.2);
+    // Steps are 166.5 apart where ages were measured; 100 native t and less are as good as one of them.
+    expect(exits).toEqual([4, 2, 4, 4, 2, 4, 2]);
+    expect(predicted.excess).toBeCloseTo(0.1 * (0.04 + 0.1 + 0.3), 12);
+    // An age of 1.5 lies half-way between the two ages.
+    const between = excessAt({ ...table, byAge }, 1, 2, 1.5 * 166.5);
+    expect(between.mean).toBeCloseTo(0.05 * 0.55, 12);
+    expect(excessAt({ ...table, byAge }, 1, 2, 900).mean).toBeCloseTo(0.05, 12);
+    // Full depth remembers nothing.
+    expect(excessAt({ ...table, byAge }, 2, 2, 0).mean).toBe(0);
+  });
+
   it('says how far it reaches, which works', () => {
-    // Every fourth at exit 1: 2 * 100 + 5 * 30 = 350.
-    expect(mostRefreshed(table, 7)).toBe(2);
-    expect(() => solveSchedule({ table, timesteps }, 2.01)).toThrow(
-      'a speed-up of 2.01 is out of reach: heads that remember, at full depth every 4 steps at least, give 2. ' +
-        'Ask for 2 or less, or raise heads.memory.every',
+    const most = mostSpeedup({ table, timesteps });
+    expect(() => solveSchedule({ table, timesteps }, 2.1)).toThrow(
+      `a speed-up of 2.1 is out of reach: the cheapest schedule of 7 steps gives ${most}. ` +
+        `Ask for ${most} or less, or raise heads.memory.every`,
     );
-    expect(solveSchedule({ table, timesteps }, 2).exits).toEqual([4, 1, 1, 1, 4, 1, 1]);
+    // Nothing is older than three strides of 166.5: 900 serves until 400, and 300 to the end.
+    expect(most).toBe(2);
+    expect(solveSchedule({ table, timesteps }, most).exits).toEqual([4, 1, 1, 1, 4, 1, 1]);
+    expect(uniformSchedule({ table, timesteps }, 1.1)).toBeUndefined();
   });
 
   it.each([
@@ -73,8 +116,8 @@ describe('a schedule of heads that remember', () => {
   });
 
   it('is refused where an exit remembers before there was a full-depth step', () => {
-    const schedule = solveSchedule({ table, timesteps }, 1.2);
-    const early = [2, 4, 4, 2, 4, 2, 4];
+    const { refreshes: _, ...schedule } = solveSchedule({ table, timesteps }, 1.2);
+    const early = [2, 4, 2, 2, 4, 4, 4];
     expect(() => checked({ ...schedule, exits: early }, 'made.json', scheduleFormat)).toThrow(
       'exits.0: is 2, which remembers the last full-depth step, and there was none before it; ' +
         'a schedule of heads that remember begins with exit 4',

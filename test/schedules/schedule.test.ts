@@ -1,7 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
-import { depthOf, exitAt, readSchedule, stretchesOf, writeSchedule } from '../../src/schedules/schedule.js';
+import {
+  agesOf,
+  depthOf,
+  exitAt,
+  macsOf,
+  readSchedule,
+  refreshesOf,
+  secondsUsedOf,
+  stretchesOf,
+  writeSchedule,
+} from '../../src/schedules/schedule.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import { scratch } from '../scratch.js';
 import { exits, madeTable } from './tables.js';
@@ -47,7 +57,40 @@ describe('a schedule', () => {
       { numRuns: 20, seed: 6 },
     );
   });
+  it('is read in version 1, too', async () => {
+    const { version: _, ...rest } = schedule;
+    const old = put('old.json', { ...rest, version: 1 });
+    expect(await readSchedule(old)).toEqual(schedule);
+  });
+  it('counts both passes where the halves of guidance have exits of their own', () => {
+    expect(macsOf([...exits], [1, 2], [4, 4])).toBe(30 + 55 + 200);
+    expect(depthOf([...exits], [1, 2], [4, 4])).toBeCloseTo(285 / 400, 12);
+    const measured = { engine: 'made', batch: 1, guided: false, seconds: [1, 2, 4] };
+    expect(secondsUsedOf([...exits], measured, [1, 4])).toBeCloseTo(5 / 8, 12);
+    expect(secondsUsedOf([...exits], measured, [1, 4], [2, 4])).toBeCloseTo(11 / 16, 12);
+    const steps = { timesteps: [900, 600, 300], exits: [4, 2, 4], unconditional: [4, 4, 4] };
+    expect(refreshesOf(steps, 4)).toEqual([0, 2]);
+    expect(agesOf(steps, 4)).toEqual([0, 300, 0]);
+    expect(agesOf({ timesteps: [900, 600], exits: [2, 4] }, 4)).toEqual([undefined, 0]);
+  });
   it.each([
+    [
+      'other halves',
+      { ...schedule, unconditional: [3, 4, 4, 4] },
+      /unconditional\.0: is 3, which has no head/,
+    ],
+    ['half of the log-SNR', { ...schedule, logSnr: [1] }, /logSnr: has 1 entries for 4 timesteps/],
+    [
+      'other refreshes',
+      { ...schedule, exits: [4, 4, 1, 1], refreshes: [0] },
+      /refreshes: are 0, but the full-depth steps are 0, 1/,
+    ],
+    [
+      'too few seconds',
+      { ...schedule, measured: { engine: 'made', batch: 1, guided: false, seconds: [1] } },
+      /measured\.seconds: has 1 entries for 3 exits/,
+    ],
+    ['version 3', { ...schedule, version: 3 }, /a schedule of version 3, and this exithead reads version 2/],
     [
       'an exit without a head',
       { ...schedule, exits: [3, 4, 4, 4] },
