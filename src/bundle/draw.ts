@@ -1,8 +1,8 @@
 // How does a bundle draw images, with its schedule and at full depth?
 import { requireGuidable } from '../backbones/guidance.js';
 import type { SampleConfig } from '../config/schema.js';
-import { diffusion } from '../diffusion/betas.js';
-import { respace } from '../diffusion/respace.js';
+import { diffusion, type Diffusion } from '../diffusion/betas.js';
+import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
@@ -13,7 +13,7 @@ import { isRemembering } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
-import { solverOf } from '../samplers/solvers.js';
+import { callsOf, solverOf } from '../samplers/solvers.js';
 import { depthOf, exitAt, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import type { OpenedBundle } from './openBundle.js';
@@ -43,13 +43,15 @@ export interface DrawOptions {
 /** How this call will go: what a dry run shows. */
 export interface DrawPlan {
   readonly timesteps: readonly number[];
-  /** Exit of each timestep. */
+  /** Native t of each call of the solver, which may ask several times in a step, and between two of them. */
+  readonly calls: readonly number[];
+  /** Exit of each call. */
   readonly exits: readonly number[];
   readonly guidance: number;
   readonly clip: boolean;
   /** Multiply-adds over those of full depth. */
   readonly depthUsed: number;
-  /** Multiply-adds of all images, scheduled; guided images take two passes a step. */
+  /** Multiply-adds of all images, scheduled; guided images take two passes a call. */
   readonly macs: number;
 }
 
@@ -64,37 +66,39 @@ export interface Drawing extends DrawPlan {
 
 /**
  * What a call would do.
- * @throws UserError if there are not as many timesteps, the backbone cannot be guided, or an exit remembers too early
+ * @throws UserError if there are not as many timesteps, the backbone cannot be guided, or an exit remembers what was not yet
  */
 export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['sample']): DrawPlan {
   const { schedule } = bundle;
   const guidance = config.guidance ?? bundle.diffusion.guidance;
   requireGuidable(bundle.backbone.spec, guidance);
-  const { timesteps, exits } = stretched(schedule, config.steps);
-  requireRemembered(exits, bundle.backbone.spec.depth, (exit) => isRemembering(bundle.plans, exit));
+  const process = diffusion(bundle.diffusion);
+  const timesteps = timesFor(schedule, process, config);
+  const calls = callsOf(solverOf(config), process, timesteps);
+  const exits = calls.map((t) => exitAt(schedule, t));
+  requireRemembered(exits, bundle.backbone.spec.depth, (exit) => isRemembering(bundle.plans, exit), calls);
   const depthUsed = depthOf(schedule.available, exits);
-  const full = (schedule.available.at(-1)?.macs ?? NaN) * timesteps.length;
+  const full = (schedule.available.at(-1)?.macs ?? NaN) * calls.length;
   const passes = guidance === 1 ? 1 : 2;
   return {
-    ...{ timesteps, exits, guidance, depthUsed },
+    ...{ timesteps, calls, exits, guidance, depthUsed },
     clip: config.clip ?? bundle.diffusion.clip,
     macs: Math.round(depthUsed * full * passes * config.count),
   };
 }
 
 /**
- * The timesteps of a schedule and the exit of each; of another number of steps each runs the exit of the nearest time.
+ * The timesteps to sample at: those that a schedule was made for, unless others are asked for.
  * @throws UserError if there are not as many timesteps
  */
-export function stretched(
-  schedule: Schedule,
-  steps: number | undefined,
-): Pick<Schedule, 'timesteps' | 'exits'> {
-  const timesteps =
-    steps === undefined || steps === schedule.timesteps.length
-      ? schedule.timesteps
-      : respace(schedule.steps, String(steps));
-  return { timesteps, exits: timesteps.map((t) => exitAt(schedule, t)) };
+export function timesFor(
+  { timesteps }: Pick<Schedule, 'timesteps'>,
+  process: Diffusion,
+  { steps = timesteps.length, spacing }: Pick<SampleConfig['sample'], 'steps' | 'spacing'>,
+): readonly number[] {
+  return steps === timesteps.length && spacing === undefined
+    ? timesteps
+    : spacedTimes(process, steps, spacing ?? 'even');
 }
 
 /**
@@ -117,11 +121,10 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
     (await openPerSample(engine, model, perSample.uncertainty, perSample.threshold, isGuided, prompts));
   try {
     if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
-    const exitOf = new Map(plan.timesteps.map((t, i) => [t, plan.exits[i] ?? spec.depth]));
     const ways: Way[] = [
       leaving
         ? leavingWay(leaving, plan.guidance)
-        : way('scheduled', denoiser, plan.guidance, (t) => exitOf.get(t) ?? spec.depth),
+        : way('scheduled', denoiser, plan.guidance, (call) => plan.exits[call] ?? spec.depth),
       ...(compare ? [way('full depth', denoiser, plan.guidance, () => spec.depth)] : []),
     ];
     const drawing = await drawAll(
@@ -149,12 +152,12 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
   }
 }
 
-function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (t: number) => number): Way {
+function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (call: number) => number): Way {
   return {
     name,
     begin() {
       const trajectory = denoiser.begin();
-      return (x, t, y) => trajectory.predict(exitOf(t), { x, t, y, guidance });
+      return (x, t, y, call) => trajectory.predict(exitOf(call), { x, t, y, guidance });
     },
   };
 }

@@ -19,7 +19,8 @@ import { tooFew } from '../evaluate/tooFew.js';
 import { openDenoiser } from '../exits/denoiser.js';
 import type { Prompts } from '../exits/prompts.js';
 import { makeFolder } from '../files/disk.js';
-import { solverOf } from '../samplers/solvers.js';
+import { settingsOf } from '../samplers/settings.js';
+import { callsOf, solverOf } from '../samplers/solvers.js';
 import { writeJsonFile } from '../schedules/jsonFile.js';
 import type { Progress } from '../training/progress.js';
 import { openDeveloper, type Pictures } from '../vae/pictures.js';
@@ -98,13 +99,15 @@ export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> 
         `stopped while evaluating; finished samples lie in ${samplesPath(folder)}. Go on with --resume.`,
       );
     });
-    const { solver, eta, batch } = config.sample;
     const evaluation: Evaluation = {
       ...{ format: 'exithead-evaluation', version: 1 },
       ...{ backbone: bundle.backbone.fingerprint, heads: bundle.schedule.heads },
       features: { name: extractor.name, fingerprint: extractor.fingerprint, width: extractor.width },
       reference: { data: dataset.name, split, count },
-      sampling: { solver, eta, guidance: plan.guidance, clip: plan.clip, samples, batch },
+      sampling: {
+        ...settingsOf(config.sample),
+        ...{ guidance: plan.guidance, clip: plan.clip, samples, batch: config.sample.batch },
+      },
       engine: { kind: engine.kind, device: engine.device ?? 'CPU', frozenPrecision },
       rows: evaluatedRows(rows, samples),
     };
@@ -134,14 +137,21 @@ export async function rehearseEvaluation(
     const x = new Float32Array(batch * channels * imageSize ** 2);
     await denoiser.begin().predict(depth, { x, t: 0, y: new Int32Array(batch), guidance });
     const secondsPerStep = (performance.now() - start) / 1000;
-    const steps = ways[0].timesteps.length * ways.reduce((sum, { depthUsed }) => sum + depthUsed, 0);
+    const { solver, diffusion } = samplingOf(options);
+    const calls = callsOf(solver, diffusion, ways[0].timesteps).length;
+    const steps = calls * ways.reduce((sum, { depthUsed }) => sum + depthUsed, 0);
     return { secondsPerStep, seconds: secondsPerStep * steps * (samples / batch) * seeds };
   } finally {
     await denoiser.dispose();
   }
 }
 
-function samplingOf({ opened, plan, config, prompts }: EvaluationOptions): Sampling {
+function samplingOf({
+  opened,
+  plan,
+  config,
+  prompts,
+}: Pick<EvaluationOptions, 'opened' | 'plan' | 'config' | 'prompts'>): Sampling {
   const { guidance, clip } = plan;
   return {
     ...{ guidance, clip, prompts, solver: solverOf(config.sample) },

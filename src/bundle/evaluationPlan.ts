@@ -2,8 +2,9 @@
 import { exitsForHeads } from '../backbones/families.js';
 import { requireGuidable } from '../backbones/guidance.js';
 import type { EvaluateConfig } from '../config/schema.js';
+import { diffusion } from '../diffusion/betas.js';
 import { UserError } from '../errors.js';
-import { macsOfWay } from '../evaluate/evaluateWays.js';
+import { exitsOfCalls, macsOfWay, type Stepping } from '../evaluate/evaluateWays.js';
 import {
   cachings,
   eachOnce,
@@ -14,10 +15,12 @@ import {
   type SamplingWay,
 } from '../evaluate/ways.js';
 import { headPlan, remembers } from '../exits/heads.js';
-import type { Model } from '../exits/model.js';
+import { requireRemembered } from '../exits/memory.js';
+import { isRemembering, type Model } from '../exits/model.js';
+import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
-import { readSchedule, type Schedule } from '../schedules/schedule.js';
-import { stretched } from './draw.js';
+import { exitAt, readSchedule, type Schedule } from '../schedules/schedule.js';
+import { timesFor } from './draw.js';
 import type { OpenedBundle } from './openBundle.js';
 
 /** What is drawn, and in which ways. */
@@ -70,7 +73,7 @@ export async function schedulesFor(
 /**
  * The bundle's schedule and further ones, and for each what it has to beat.
  * @param model of the bundle, in the numbers that it computes in
- * @throws UserError if there are not as many timesteps, or the backbone cannot be guided
+ * @throws UserError if there are not as many timesteps, the backbone cannot be guided, or an exit remembers what was not yet
  */
 export function planEvaluation(
   { bundle }: OpenedBundle,
@@ -81,12 +84,16 @@ export function planEvaluation(
   const { spec } = model;
   const guidance = sample.guidance ?? bundle.diffusion.guidance;
   requireGuidable(spec, guidance);
-  const { timesteps } = stretched(bundle.schedule, sample.steps);
-  const full = costed({ ...fullDepth(timesteps, spec.depth), model }, guidance);
-  const cost = (way: SamplingWay): PlannedWay => costed(way, guidance, full.macs);
+  const stepping = { guidance, solver: solverOf(sample), diffusion: diffusion(bundle.diffusion) };
+  const timesteps = timesFor(bundle.schedule, stepping.diffusion, sample);
+  const full = costed({ ...fullDepth(timesteps, spec.depth), model }, stepping);
+  const cost = (way: SamplingWay): PlannedWay => costed(way, stepping, full.macs);
   const scheduled = [{ name: 'scheduled', schedule: bundle.schedule }, ...schedules].map(
     ({ name, schedule }): PlannedWay =>
-      cost({ name, kind: 'scheduled', ...stretched(schedule, timesteps.length), model }),
+      cost({
+        ...{ name, kind: 'scheduled', timesteps, model },
+        exits: timesteps.map((t) => exitAt(schedule, t)),
+      }),
   );
   const others = scheduled.flatMap(({ depthUsed }) =>
     alternatives({ timesteps, model, available: bundle.schedule.available }, depthUsed, evaluate),
@@ -152,7 +159,11 @@ function cacheOf(model: Model): Model {
   return made;
 }
 
-function costed(way: SamplingWay, guidance: number, full?: number): PlannedWay {
-  const macs = macsOfWay(way, guidance);
+function costed(way: SamplingWay, stepping: Stepping, full?: number): PlannedWay {
+  const { spec, plans } = way.model;
+  const calls = callsOf(stepping.solver, stepping.diffusion, way.timesteps);
+  const isMemory = (exit: number): boolean => isRemembering(plans, exit);
+  requireRemembered(exitsOfCalls(way, stepping), spec.depth, isMemory, calls);
+  const macs = macsOfWay(way, stepping);
   return { ...way, macs, depthUsed: macs / (full ?? macs) };
 }

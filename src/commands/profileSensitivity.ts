@@ -9,7 +9,8 @@ import { openDenoiser } from '../exits/denoiser.js';
 import { remembers } from '../exits/heads.js';
 import { modelIn } from '../exits/precision.js';
 import type { DenoiseLabelled } from '../samplers/generate.js';
-import { solverOf } from '../samplers/solvers.js';
+import { settingsOf } from '../samplers/settings.js';
+import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measureSensitivity, sensitivityPasses } from '../schedules/measureSensitivity.js';
 import { writeSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
 import { measuredExits } from '../schedules/profile.js';
@@ -28,18 +29,20 @@ export async function profileSensitivity(
   terminal: Terminal,
 ): Promise<Result> {
   const { spec } = backbone;
-  const { guidance, clip, solver, eta } = config.sample;
+  const { guidance, clip } = config.sample;
   const { trajectories: samples, batch } = config.profile;
   requireGuidable(spec, guidance);
   const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
+  const solver = solverOf(config.sample);
   // Of an exit that remembers, the mistake depends on what came before; the one in the middle speaks for the others.
   const mistaken = model.plans.filter(({ kind }) => !remembers(kind));
   const exit = mistaken[Math.floor(mistaken.length / 2)]?.exit;
   if (call.dryRun) {
-    const passes = samples * sensitivityPasses(timesteps.length, exit === undefined ? 1 : 2);
+    const calls = callsOf(solver, diffusion(config.diffusion), timesteps).length;
+    const passes = samples * sensitivityPasses(calls, exit === undefined ? 1 : 2);
     const macs = passes * (measuredExits(model).at(-1)?.macs ?? NaN) * (guidance === 1 ? 1 : 2);
     terminal.line(
-      `${samples} trajectories of ${timesteps.length} steps of ${solver}, a mistake at each step`,
+      `${samples} trajectories of ${timesteps.length} steps of ${config.sample.solver}, a mistake at each step`,
     );
     terminal.line(`${passes} passes, ${(macs / 1e12).toPrecision(3)} T multiply-adds; nothing was written`);
     return { dryRun: true, samples, passes, macs };
@@ -57,8 +60,7 @@ export async function profileSensitivity(
   );
   try {
     const measured = await measureSensitivity({
-      ...{ timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
-      solver: solverOf({ solver, eta }),
+      ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
       diffusion: diffusion(config.diffusion),
       length: spec.channels * spec.imageSize ** 2,
       classes: prompts.count,
@@ -74,7 +76,8 @@ export async function profileSensitivity(
     const table: Sensitivity = {
       ...{ format: 'exithead-sensitivity', version: 1 },
       ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
-      ...{ timesteps, solver, eta, guidance, clip, samples, deviation, noise: measured.noise },
+      ...settingsOf(config.sample),
+      ...{ timesteps, guidance, clip, samples, deviation, noise: measured.noise },
       exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
     };
     const path = sensitivityPath(run);

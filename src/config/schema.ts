@@ -1,5 +1,6 @@
 // What is a valid config? One schema per purpose, made of the same sections, and the rules between keys.
 import { z } from 'zod';
+import type { Spacing } from '../diffusion/spacing.js';
 import type { EngineKind } from '../engine/engine.js';
 import { providerRefusal, type Provider } from '../engine/providers.js';
 import * as sections from './sections.js';
@@ -54,13 +55,41 @@ const betasAscend: Rule<HasDiffusion> = {
       : undefined,
 };
 
-const sampleStepsFit: Rule<HasDiffusion & { readonly sample: { readonly steps: number } }> = {
+const sampleStepsFit: Rule<HasDiffusion & { readonly sample: { readonly steps: number | string } }> = {
   keys: [
     ['sample', 'steps'],
     ['diffusion', 'steps'],
   ],
-  broken: ({ sample, diffusion }) => atMostSteps(sample.steps, diffusion.steps),
+  broken: ({ sample: { steps }, diffusion }) =>
+    atMostSteps(typeof steps === 'number' ? steps : 0, diffusion.steps),
 };
+
+/** Text says where the steps lie. */
+const spacingOfNumber: Rule<{
+  readonly sample: { readonly steps?: number | string | undefined; readonly spacing?: Spacing | undefined };
+}> = {
+  keys: [
+    ['sample', 'spacing'],
+    ['sample', 'steps'],
+  ],
+  broken: ({ sample: { steps, spacing = 'even' } }) =>
+    typeof steps === 'string' && spacing !== 'even'
+      ? `is ${spacing}, but sample.steps is ${steps}, which says where the steps lie; leave one of them out`
+      : undefined,
+};
+
+const churnAscends: Rule<{ readonly sample: { readonly churnFrom: number; readonly churnTo: number } }> = {
+  keys: [
+    ['sample', 'churnTo'],
+    ['sample', 'churnFrom'],
+  ],
+  broken: ({ sample: { churnFrom, churnTo } }) =>
+    churnTo < churnFrom
+      ? `found ${churnTo}, expected at least sample.churnFrom, which is ${churnFrom}`
+      : undefined,
+};
+
+const sampleRules = [spacingOfNumber, churnAscends];
 
 const gridsAtCheckpoints: Rule<{
   readonly train: { readonly sampleEvery: number; readonly checkpointEvery: number };
@@ -127,6 +156,7 @@ const pretrainRules: readonly Rule<z.output<typeof pretrainSchema>>[] = [
   betasAscend,
   providerFits,
   sampleStepsFit,
+  ...sampleRules,
   gridsAtCheckpoints,
   ...lambdaFiles,
   {
@@ -230,6 +260,7 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   providerFits,
   sampleStepsFit,
+  ...sampleRules,
   ...lambdaFiles,
   {
     keys: [
@@ -380,8 +411,8 @@ const evaluateSchema = z.strictObject({
 export const schemas = {
   pretrain: withRules(pretrainSchema, pretrainRules),
   train: withRules(trainSchema, trainRules),
-  sample: withRules(sampleSchema, [providerFits]),
-  evaluate: withRules(evaluateSchema, [providerFits]),
+  sample: withRules(sampleSchema, [providerFits, ...sampleRules]),
+  evaluate: withRules(evaluateSchema, [providerFits, ...sampleRules]),
 };
 
 export type ConfigKind = keyof typeof schemas;

@@ -4,13 +4,16 @@ import type { BackboneSpec, ExitRule } from '../backbones/backbone.js';
 import { labelsSchema } from '../backbones/labels.js';
 import { betaKinds } from '../diffusion/betas.js';
 import { predictionKinds } from '../diffusion/prediction.js';
+import { spacings } from '../diffusion/spacing.js';
 import { engineKinds } from '../engine/engine.js';
 import { providers } from '../engine/providers.js';
 import { frozenPrecisions } from '../engine/tensors.js';
 import type { Baseline } from '../evaluate/ways.js';
-import type { HeadPlan } from '../exits/heads.js';
 import { binnings } from '../schedules/timeBins.js';
+import type { HeadPlan } from '../exits/heads.js';
 import type { Uncertainty } from '../exits/uncertainty.js';
+import { variances } from '../samplers/ddpm.js';
+import { solverNames } from '../samplers/solvers.js';
 import type { Curriculum } from '../training/curriculum.js';
 import type { ExitsForm } from '../training/exitGroups.js';
 import type { ExitWeighting } from '../training/exitWeights.js';
@@ -523,10 +526,65 @@ export const scheduleSection = z
   .prefault({})
   .describe('which exit runs when');
 
+/** As many, or text that also says where. */
+const stepsOfSampler = z.union([
+  count(100_000),
+  z
+    .string()
+    .regex(/^(\d{1,6}(,\d{1,6})+|ddim\d{1,6})$/)
+    .meta({ expected: 'counts of sections such as 10,15,20, or a stride such as ddim50' }),
+]);
+const stepsMeaning =
+  'steps of the solver; 10,15,20 takes so many of each third of the diffusion steps, the least noisy first, and ddim50 the smallest whole stride that gives 50';
+
 const sampleKeys = z.strictObject({
-  solver: z.enum(['ddim', 'ddpm']).default('ddim').describe('how a step is taken'),
+  solver: z
+    .enum(solverNames)
+    .default('ddim')
+    .describe('how a step is taken (docs/solvers.md); a solver reads the keys that name it, and no others'),
   eta: z.number().min(0).max(1).default(0).describe('fresh noise of ddim: 0 none, 1 as much as ddpm'),
-  steps: count(100_000).default(50).describe('steps of the solver'),
+  variance: z
+    .enum(variances)
+    .default('small')
+    .describe(
+      'of ddpm, where the backbone does not learn it: small, that of the posterior; large, that of the noise added',
+    ),
+  order: z
+    .int()
+    .min(1)
+    .max(3)
+    .default(2)
+    .describe('of dpm-solver and dpm-solver++; of edm 1 is Euler and more is Heun'),
+  singlestep: z
+    .boolean()
+    .default(false)
+    .describe(
+      'whether dpm-solver and dpm-solver++ take several calls for one longer step, instead of looking back; as many calls in all',
+    ),
+  churn: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .default(0)
+    .describe('S_churn of edm: fresh noise before each step; 0 none'),
+  churnFrom: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .default(0)
+    .describe('S_tmin of edm: least noise over signal where it is added'),
+  churnTo: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .default(1e6)
+    .describe('S_tmax of edm: most noise over signal where it is added'),
+  churnNoise: z.number().gt(0).max(100).default(1).describe('S_noise of edm: its deviation'),
+  steps: stepsOfSampler.default(50).describe(stepsMeaning),
+  spacing: z
+    .enum(spacings)
+    .default('even')
+    .describe('where a number of steps lies among the diffusion steps (docs/solvers.md)'),
   count: count(10_000_000).default(64).describe('images to draw; classes take turns'),
   batch: count(65536).default(64).describe('images at once'),
   guidance: z.number().min(0).max(1000).default(1).describe('classifier-free guidance scale; 1 is unguided'),
@@ -560,7 +618,13 @@ export const sampleSection = sampleKeys.prefault({}).describe('drawing images');
 
 /** Sampling from a bundle: what is not given is the bundle's. */
 const bundleSampleKeys = sampleKeys.extend({
-  steps: count(100_000).optional().describe('steps of the solver; unless given, those of the schedule'),
+  steps: stepsOfSampler.optional().describe(`${stepsMeaning}; unless given, those of the schedule`),
+  spacing: z
+    .enum(spacings)
+    .optional()
+    .describe(
+      'where a number of steps lies among the diffusion steps (docs/solvers.md); unless given, where those of the schedule lie, and evenly where there are not as many',
+    ),
   guidance: z
     .number()
     .min(0)

@@ -5,6 +5,7 @@
 //   rows.map(({ way, depthUsed, seeds }) => [way.name, depthUsed, distanceOf(seeds, 'kid').value]);
 //   differenceBetween(rows[1], rows[2], 'kid'); // in common noise: value and standard error
 import type { Diffusion } from '../diffusion/betas.js';
+import { nearestTo } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import { Interrupted } from '../errors.js';
 import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
@@ -12,7 +13,7 @@ import { exitMacs, type Model } from '../exits/model.js';
 import type { Prompts } from '../exits/prompts.js';
 import { drift, timedBatch, type Way } from '../samplers/compare.js';
 import { labelsFor } from '../samplers/generate.js';
-import type { Solver } from '../samplers/solvers.js';
+import { callsOf, type Solver } from '../samplers/solvers.js';
 import type { Progress } from '../training/progress.js';
 import { differenceOf, type Estimate, type Uncertain } from './estimate.js';
 import type { FeatureExtractor, Seen } from './features.js';
@@ -80,7 +81,7 @@ export interface SeedResult extends Judgement {
 
 export interface Row {
   readonly way: SamplingWay;
-  /** Multiply-adds of one sample; a guided one takes two passes a step. */
+  /** Multiply-adds of one sample; a guided one takes two passes a call. */
   readonly macs: number;
   /** Multiply-adds over those of full depth. */
   readonly depthUsed: number;
@@ -118,7 +119,7 @@ export async function evaluateWays(
     progress.end();
     await studio.dispose();
   }
-  const macs = ways.map((way) => macsOfWay(way, sampling.guidance));
+  const macs = ways.map((way) => macsOfWay(way, sampling));
   return ways.map((way, i) => ({
     way,
     macs: macs[i] ?? NaN,
@@ -128,9 +129,21 @@ export async function evaluateWays(
 }
 
 /** Multiply-adds of one sample. */
-export function macsOfWay({ model, exits }: SamplingWay, guidance: number): number {
-  const cost = new Map([...new Set(exits)].map((exit) => [exit, exitMacs(model, exit)]));
-  return exits.reduce((sum, exit) => sum + (cost.get(exit) ?? NaN), 0) * (guidance === 1 ? 1 : 2);
+export function macsOfWay(way: SamplingWay, sampling: Stepping): number {
+  const exits = exitsOfCalls(way, sampling);
+  const cost = new Map([...new Set(exits)].map((exit) => [exit, exitMacs(way.model, exit)]));
+  return exits.reduce((sum, exit) => sum + (cost.get(exit) ?? NaN), 0) * (sampling.guidance === 1 ? 1 : 2);
+}
+
+/** What decides which calls a way makes, and what each costs. */
+export type Stepping = Pick<Sampling, 'solver' | 'diffusion' | 'guidance'>;
+
+/** The exit of each call of the solver: that of the nearest of the way's timesteps. */
+export function exitsOfCalls(
+  { timesteps, exits }: Pick<SamplingWay, 'timesteps' | 'exits'>,
+  { solver, diffusion }: Pick<Sampling, 'solver' | 'diffusion'>,
+): number[] {
+  return callsOf(solver, diffusion, timesteps).map((t) => exits[nearestTo(timesteps, t)] ?? NaN);
 }
 
 /** What has a standard error of its own. */
@@ -166,7 +179,9 @@ async function drawSets(
     seconds: [] as number[],
     squares: 0,
   }));
-  const steps = ways.reduce((sum, { timesteps }) => sum + timesteps.length, 0);
+  const callsIn = ({ timesteps }: SamplingWay): number =>
+    callsOf(sampling.solver, sampling.diffusion, timesteps).length;
+  const steps = ways.reduce((sum, way) => sum + callsIn(way), 0);
   const batches = Math.ceil(count / batch);
   let done = seeds.indexOf(seed) * batches * steps;
   const tell = (more: number): void => progress.update((done += more), seeds.length * batches * steps, {});
@@ -178,7 +193,7 @@ async function drawSets(
       const key = { way: way.name, seed, from, count: some };
       const found = await kept?.read(key);
       const drawn = found ?? (await studio.draw(way, key, () => tell(1)));
-      if (found) tell(way.timesteps.length);
+      if (found) tell(callsIn(way));
       else await kept?.write(key, drawn);
       if (i === 0) full = Float32Array.from(drawn.images);
       const { features, probabilities } = await extractor.see(drawn.images);
@@ -198,7 +213,7 @@ async function drawSets(
 
 /** Where samples are drawn. Nothing is compiled before it is needed: all batches may be there already. */
 interface Studio {
-  draw(way: SamplingWay, samples: Omit<BatchKey, 'way'>, onStep: () => void): Promise<DrawnBatch>;
+  draw(way: SamplingWay, samples: Omit<BatchKey, 'way'>, onCall: () => void): Promise<DrawnBatch>;
   dispose(): Promise<void>;
 }
 
@@ -216,7 +231,7 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
     }
   };
   return {
-    async draw(way, { seed, from, count: some }, onStep) {
+    async draw(way, { seed, from, count: some }, onCall) {
       if (denoisers.size === 0) await open();
       const denoiser = denoisers.get(way.model);
       if (!denoiser) throw new Error(`the model of ${way.name} was not opened`);
@@ -226,7 +241,7 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
         length: channels * imageSize ** 2,
         classes: prompts.count,
       };
-      return timedBatch(options, from, some, wayOf(way, denoiser, guidance), onStep);
+      return timedBatch(options, from, some, wayOf(way, denoiser, sampling), onCall);
     },
     async dispose() {
       for (const denoiser of denoisers.values()) await denoiser.dispose();
@@ -234,13 +249,14 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
   };
 }
 
-function wayOf({ name, timesteps, exits }: SamplingWay, denoiser: Denoiser, guidance: number): Way {
-  const exitAt = new Map(timesteps.map((t, i) => [t, exits[i] ?? NaN]));
+function wayOf(way: SamplingWay, denoiser: Denoiser, sampling: Sampling): Way {
+  const exits = exitsOfCalls(way, sampling);
+  const { guidance } = sampling;
   return {
-    name,
+    name: way.name,
     begin() {
       const trajectory = denoiser.begin();
-      return (x, t, y) => trajectory.predict(exitAt.get(t) ?? NaN, { x, t, y, guidance });
+      return (x, t, y, call) => trajectory.predict(exits[call] ?? NaN, { x, t, y, guidance });
     },
   };
 }

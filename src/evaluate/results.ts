@@ -1,6 +1,7 @@
 // What did an evaluation find? Its file: every way with its distances, drift and seconds.
 import { z } from 'zod';
 import { fingerprintSchema } from '../schedules/errorTable.js';
+import { solverFields } from '../samplers/settings.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { differenceBetween, distanceOf, type Row, type SeedResult } from './evaluateWays.js';
 import { meanOver, ratioOver } from './summary.js';
@@ -82,8 +83,7 @@ const evaluationSchema = z.object({
     count: z.int().min(4).describe('real images'),
   }),
   sampling: z.object({
-    solver: z.enum(['ddim', 'ddpm']),
-    eta: z.number().min(0).max(1),
+    ...solverFields,
     guidance: z.number().min(0).describe('1 is unguided'),
     clip: z.boolean(),
     samples: z.int().min(1).describe('images of each seed'),

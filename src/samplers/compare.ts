@@ -1,6 +1,7 @@
 // How do two ways of denoising compare on the same noise, in images and in seconds?
 import { performance } from 'node:perf_hooks';
 import { generateBatch, labelsFor, type DenoiseLabelled, type GenerateOptions } from './generate.js';
+import { callsOf } from './solvers.js';
 
 /** A way of denoising, such as `scheduled` or `full`. */
 export interface Way {
@@ -23,27 +24,28 @@ export interface Drawn {
 /**
  * Draws the same images in several ways, which must be warm. They take turns batch by batch, so that a machine that
  * drifts slows all of them alike.
- * @param onStep called after every solver step with how many are done, of how many
+ * @param onCall called after every call of the solver with how many are done, of how many
  */
 export async function drawAll(
   options: GenerateOptions,
   ways: readonly Way[],
-  onStep: (done: number, total: number) => void,
+  onCall: (done: number, total: number) => void,
 ): Promise<{ readonly labels: Int32Array; readonly drawn: readonly Drawn[] }> {
-  const { count, batch, length, classes } = options;
+  const { solver, diffusion, count, batch, length, classes } = options;
   const sets = ways.map((way) => ({
     ...{ way, timesteps: way.timesteps ?? options.timesteps },
     images: new Float32Array(count * length),
     seconds: 0,
   }));
-  const total = Math.ceil(count / batch) * sets.reduce((sum, { timesteps }) => sum + timesteps.length, 0);
+  const calls = sets.map(({ timesteps }) => callsOf(solver, diffusion, timesteps).length);
+  const total = Math.ceil(count / batch) * calls.reduce((sum, each) => sum + each, 0);
   let done = 0;
   for (let from = 0; from < count; from += batch) {
     const some = Math.min(batch, count - from);
     for (const set of sets) {
       const { way, timesteps } = set;
       const { images, seconds } = await timedBatch({ ...options, timesteps }, from, some, way, () =>
-        onStep(++done, total),
+        onCall(++done, total),
       );
       set.seconds += seconds;
       set.images.set(images, from * length);
@@ -63,10 +65,10 @@ export async function timedBatch(
   from: number,
   count: number,
   way: Way,
-  onStep?: () => void,
+  onCall?: () => void,
 ): Promise<Omit<Drawn, 'name'>> {
   const start = performance.now();
-  const images = await generateBatch(options, from, count, way.begin(), onStep);
+  const images = await generateBatch(options, from, count, way.begin(), onCall);
   return { images, seconds: (performance.now() - start) / 1000 };
 }
 

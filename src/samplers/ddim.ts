@@ -1,17 +1,18 @@
 // How does DDIM step? Song et al., "Denoising Diffusion Implicit Models", ICLR 2021.
 import { impliedImage, type Move } from './move.js';
+import { blend, type Numbers } from './walk.js';
 
 /**
  * Equation 12: sqrt(a') x0 + sqrt(1 - a' - sigma^2) epsilon + sigma noise, with sigma of equation 16. Clipping changes
  * x0 alone; epsilon stays as predicted, and a learned variance is not used.
- * @param eta 0 is deterministic, 1 has the variance of DDPM
+ * @param eta 0 is deterministic, 1 has the variance of DDPM and is what Karras et al. call Euler ancestral
  */
-export function ddimStep(move: Move, eta: number): Float32Array {
+export function ddimStep(move: Move, eta: number): Numbers {
   const { epsilon, alpha, alphaNext } = move;
   const sigma = eta * Math.sqrt(((1 - alphaNext) / (1 - alpha)) * (1 - alpha / alphaNext));
-  const [image, direction] = [Math.sqrt(alphaNext), Math.sqrt(Math.max(0, 1 - alphaNext - sigma * sigma))];
-  const noise = sigma > 0 ? move.noise() : undefined;
-  return epsilon.map(
-    (e, i) => image * impliedImage(move, i) + direction * e + (noise ? sigma * (noise[i] ?? NaN) : 0),
+  const mean = blend(
+    [Math.sqrt(alphaNext), impliedImage(move)],
+    [Math.sqrt(Math.max(0, 1 - alphaNext - sigma * sigma)), epsilon],
   );
+  return sigma > 0 ? blend([1, mean], [sigma, move.noise()]) : mean;
 }

@@ -9,8 +9,14 @@ import { sample, type SampleOptions } from './sampler.js';
  * @param x [B, C, H, W]
  * @param t native time
  * @param y labels: classes, or numbers of captions, [B]
+ * @param call place among the solver's calls (`callsOf`), from 0
  */
-export type DenoiseLabelled = (x: Float32Array, t: number, y: Int32Array) => Promise<Float32Array>;
+export type DenoiseLabelled = (
+  x: Float32Array,
+  t: number,
+  y: Int32Array,
+  call: number,
+) => Promise<Float32Array>;
 
 export interface GenerateOptions extends Pick<SampleOptions, 'solver' | 'diffusion' | 'timesteps' | 'clip'> {
   readonly seed: number;
@@ -32,7 +38,7 @@ export function labelsFor(from: number, count: number, classes: number): Int32Ar
 
 /**
  * Draws images `from` to `from + count - 1` of a seed: which they are does not depend on the batch.
- * @param onStep called after every step of the solver
+ * @param onCall called after every call of the solver
  * @returns [count, C, H, W]
  */
 export async function generateBatch(
@@ -40,7 +46,7 @@ export async function generateBatch(
   from: number,
   count: number,
   denoise: DenoiseLabelled,
-  onStep?: () => void,
+  onCall?: () => void,
 ): Promise<Float32Array> {
   const { seed, length, classes, signal } = options;
   const samples = { from, count, length };
@@ -48,14 +54,14 @@ export async function generateBatch(
   return sample(
     { ...options, count, noise: stepNoise(seed, samples) },
     initialNoise(seed, samples),
-    async (x, t) => {
+    async (x, t, call) => {
       // An eager engine blocks the event loop while it computes; here signals and drawings get their turn.
       await setImmediate();
-      return denoise(x, t, y);
+      return denoise(x, t, y, call);
     },
     () => {
       if (signal.aborted) throw new Interrupted('stopped while sampling; nothing was written.');
-      onStep?.();
+      onCall?.();
     },
   );
 }

@@ -1,17 +1,19 @@
 // How do noise and a denoiser become samples? A solver sees (x, t) -> prediction; which exit made it is not its business.
-import { alphaBar, type Diffusion } from '../diffusion/betas.js';
+import type { Diffusion } from '../diffusion/betas.js';
 import { epsilonFrom } from '../diffusion/prediction.js';
 import { UserError } from '../errors.js';
+import { pathThrough } from './path.js';
 import { solve, type Solver } from './solvers.js';
+import type { Numbers } from './walk.js';
 
 /**
  * A prediction of what is in x, of the kind that the diffusion says.
  * @param x [B, C, H, W]
- * @param t native time, the same for all samples
- * @param step place of t among the timesteps, from 0
+ * @param t native time, the same for all samples; between two diffusion steps where a solver asks there
+ * @param call place among the solver's calls (`callsOf`), from 0
  * @returns [B, C, H, W], or [B, 2C, H, W] with the learned variance of each sample after its prediction
  */
-export type Denoise = (x: Float32Array, t: number, step: number) => Promise<Float32Array>;
+export type Denoise = (x: Float32Array, t: number, call: number) => Promise<Float32Array>;
 
 export interface SampleOptions {
   readonly solver: Solver;
@@ -22,14 +24,14 @@ export interface SampleOptions {
   readonly clip: boolean;
   /** Number of samples, B. */
   readonly count: number;
-  /** Standard normal noise of a step, [B, C, H, W]; asked for only by steps that add noise (`stepNoise`). */
+  /** Standard normal noise of a timestep, [B, C, H, W]; asked for only by steps that add noise (`stepNoise`). */
   noise(step: number): Float32Array;
 }
 
 /**
  * Samples from noise to data.
  * @param start standard normal noise, [B, C, H, W] (`initialNoise`)
- * @param onStep called after every step with the number of steps done
+ * @param onCall called after every call of the denoiser with the number of calls done, of `callsOf`
  * @returns [B, C, H, W]
  * @throws UserError if the denoiser predicts NaN or infinity
  */
@@ -37,24 +39,28 @@ export async function sample(
   options: SampleOptions,
   start: Float32Array,
   denoise: Denoise,
-  onStep?: (done: number) => void,
+  onCall?: (done: number) => void,
 ): Promise<Float32Array> {
   const { solver, diffusion, timesteps, clip, count } = options;
-  const alphas = [...timesteps.map((t) => alphaBar(diffusion, t)), 1];
-  let x = start;
-  for (const [step, t] of timesteps.entries()) {
-    const [alpha = NaN, alphaNext = NaN] = alphas.slice(step, step + 2);
-    if (!(alphaNext > alpha)) throw new RangeError(`timesteps do not descend after ${t}`);
-    const prediction = await denoise(x, t, step);
+  const path = pathThrough(diffusion, timesteps);
+  const walk = solve(solver, { path, start, clip, noise: (step) => options.noise(step) });
+  let next = walk.next();
+  for (let call = 0; !next.done; call++) {
+    const { t, alpha, ...at } = next.value;
+    const x = single(at.x);
+    const prediction = await denoise(x, t, call);
     requireFinite(prediction, t);
-    const noise = (): Float32Array => options.noise(step);
     const { predicted, variance } = split(prediction, x.length, count);
     // Solvers know epsilon alone.
-    const epsilon = epsilonFrom(diffusion.prediction, x, predicted, alpha);
-    x = solve(solver, { x, epsilon, variance, alpha, alphaNext, clip, noise });
-    onStep?.(step + 1);
+    next = walk.next({ epsilon: epsilonFrom(diffusion.prediction, x, predicted, alpha), variance });
+    onCall?.(call + 1);
   }
-  return x;
+  return single(next.value);
+}
+
+/** x as engines take it; it has been that since the start. */
+function single(x: Numbers): Float32Array {
+  return x instanceof Float32Array ? x : Float32Array.from(x);
 }
 
 /** What is predicted of x, and the learned variance, of a prediction of `size` or twice as many numbers. */

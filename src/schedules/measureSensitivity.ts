@@ -1,13 +1,20 @@
 // How are sensitivities measured? By making a mistake at every step of real trajectories, one at a time.
-import { alphaBar, type Diffusion } from '../diffusion/betas.js';
-import { Interrupted } from '../errors.js';
-import { stream } from '../random.js';
-import { labelsFor, type DenoiseLabelled } from '../samplers/generate.js';
-import { initialNoise, stepNoise } from '../samplers/noise.js';
-import { sample, type SampleOptions } from '../samplers/sampler.js';
-import { epsilonPer } from '../diffusion/prediction.js';
-import type { Progress } from '../training/progress.js';
-import type { MeasuredSensitivity } from './sensitivity.js';
+import type { Diffusion } from "../diffusion/betas.js";
+import { levelAt } from "../diffusion/levels.js";
+import { nearestTo } from "../diffusion/spacing.js";
+import { Interrupted } from "../errors.js";
+import { stream } from "../random.js";
+import { labelsFor, type DenoiseLabelled } from "../samplers/generate.js";
+import { initialNoise, stepNoise } from "../samplers/noise.js";
+import {
+  sample,
+  type Denoise,
+  type SampleOptions,
+} from "../samplers/sampler.js";
+import { callsOf } from "../samplers/solvers.js";
+import { epsilonPer } from "../diffusion/prediction.js";
+import type { Progress } from "../training/progress.js";
+import type { MeasuredSensitivity } from "./sensitivity.js";
 
 /** What predicts in one batch. */
 export interface Predictors {
@@ -16,7 +23,10 @@ export interface Predictors {
   readonly exit?: DenoiseLabelled | undefined;
 }
 
-export interface SensitivityOptions extends Pick<SampleOptions, 'solver' | 'timesteps' | 'clip'> {
+export interface SensitivityOptions extends Pick<
+  SampleOptions,
+  "solver" | "timesteps" | "clip"
+> {
   /** Sensitivities are to mistakes in epsilon, whatever it says is predicted. */
   readonly diffusion: Diffusion;
   readonly seed: number;
@@ -33,23 +43,29 @@ export interface SensitivityOptions extends Pick<SampleOptions, 'solver' | 'time
   readonly progress: Progress;
 }
 
-/** Passes of the whole backbone that a measurement takes for each sample. */
-export function sensitivityPasses(steps: number, kinds: number): number {
-  return steps + (kinds * steps * (steps - 1)) / 2;
+/** Passes of the whole backbone that a measurement takes for each sample. @param calls of the solver */
+export function sensitivityPasses(calls: number, kinds: number): number {
+  return calls + (kinds * calls * (calls - 1)) / 2;
 }
 
 /**
  * S_i = E|x' - x|^2 / E|d_i|^2: x is the final sample at full depth throughout, x' the one whose prediction was wrong by
  * d_i at step i and at no other. For small mistakes that do not know of each other, sum_i S_i |d_i|^2 is how far a
  * schedule moves the sample, squared. Once d is white noise, once what an exit is off by at the same x. Channels of a
- * learned variance stay as they are; means are over elements.
+ * learned variance stay as they are; means are over elements. Where a solver asks several times in a step, a mistake is
+ * made at each call, and S_i is the sum over the calls whose nearest timestep is i.
  * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
  */
 export async function measureSensitivity(
   options: SensitivityOptions,
-): Promise<{ readonly noise: MeasuredSensitivity; readonly exit: MeasuredSensitivity | undefined }> {
-  const { timesteps, samples, seed, length, diffusion, signal, progress } = options;
-  const ratios = (): Ratio[] => timesteps.map(() => ratio());
+): Promise<{
+  readonly noise: MeasuredSensitivity;
+  readonly exit: MeasuredSensitivity | undefined;
+}> {
+  const { timesteps, samples, seed, length, diffusion, signal, progress } =
+    options;
+  const calls = callsOf(options.solver, diffusion, timesteps);
+  const ratios = (): Ratio[] => calls.map(() => ratio());
   const [noise, exit] = [ratios(), ratios()];
   let isExitMeasured = false;
   try {
@@ -58,51 +74,81 @@ export async function measureSensitivity(
       const y = labelsFor(from, count, options.classes);
       const predictors = options.begin();
       const fresh = stepNoise(seed, { from, count, length });
-      /** Goes on from x, before step `first`; `full` predicts from there on, unless told. */
-      const goOn = (x: Float32Array, first: number, predict: Predict): Promise<Float32Array> =>
-        sample(
-          { ...options, timesteps: timesteps.slice(first), count, noise: (step) => fresh(first + step) },
-          x,
-          (x, t, step) => predict(x, t, first + step),
-        );
+      const start = initialNoise(seed, { from, count, length });
+      const draw = (predict: Denoise): Promise<Float32Array> =>
+        sample({ ...options, count, noise: fresh }, start, predict);
       const [xs, right]: [Float32Array[], Float32Array[]] = [[], []];
-      const final = await goOn(initialNoise(seed, { from, count, length }), 0, async (x, t, step) => {
-        xs[step] = x;
-        return (right[step] = (await predictors.full(x, t, y)).slice());
+      const final = await draw(async (x, t, call) => {
+        xs[call] = x;
+        return (right[call] = (await predictors.full(x, t, y, call)).slice());
       });
-      const follow = async (step: number, mistake: Float32Array, into: readonly Ratio[]): Promise<void> => {
-        const [x, t, truth] = [xs[step], timesteps[step], right[step]];
-        if (!x || t === undefined || !truth) throw new Error(`step ${step} was not seen`);
+      const follow = async (
+        call: number,
+        mistake: Float32Array,
+        into: readonly Ratio[],
+      ): Promise<void> => {
+        const [t, truth] = [calls[call], right[call]];
+        if (t === undefined || !truth)
+          throw new Error(`call ${call} was not seen`);
         const wrong = plus(truth, mistake, count);
-        const moved = await goOn(x, step, (x, t, at) =>
-          at === step ? Promise.resolve(wrong) : predictors.full(x, t, y),
+        // What came before is known; a solver that looks back looks at that.
+        const moved = await draw((x, t, at) =>
+          at > call
+            ? predictors.full(x, t, y, at)
+            : Promise.resolve((at === call ? wrong : right[at]) ?? wrong),
         );
-        const scale = epsilonPer(diffusion.prediction, alphaBar(diffusion, t));
+        const scale = epsilonPer(
+          diffusion.prediction,
+          levelAt(diffusion, t).alpha,
+        );
         for (let i = 0; i < count; i++)
-          into[step]?.add(
+          into[call]?.add(
             meanSquare(i, length, (j) => (moved[j] ?? NaN) - (final[j] ?? NaN)),
             scale * meanSquare(i, length, (j) => mistake[j] ?? NaN),
           );
       };
-      for (const [step, t] of timesteps.entries()) {
+      for (const [call, t] of calls.entries()) {
         if (signal.aborted)
-          throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
-        await follow(step, whiteNoise(options, step, from, count), noise);
+          throw new Interrupted(
+            `stopped after ${from} of ${samples} samples; nothing was written.`,
+          );
+        await follow(call, whiteNoise(options, call, from, count), noise);
         if (predictors.exit) {
-          const early = await predictors.exit(xs[step] ?? new Float32Array(), t, y);
-          await follow(step, minus(early, right[step] ?? new Float32Array(), count, length), exit);
+          const early = await predictors.exit(
+            xs[call] ?? new Float32Array(),
+            t,
+            y,
+            call,
+          );
+          await follow(
+            call,
+            minus(early, right[call] ?? new Float32Array(), count, length),
+            exit,
+          );
           isExitMeasured = true;
         }
-        progress.update(from * timesteps.length + (step + 1) * count, samples * timesteps.length, {});
+        progress.update(
+          from * calls.length + (call + 1) * count,
+          samples * calls.length,
+          {},
+        );
       }
     }
   } finally {
     progress.end();
   }
-  return { noise: measuredOf(noise), exit: isExitMeasured ? measuredOf(exit) : undefined };
+  const nearest = calls.map((t) => nearestTo(timesteps, t));
+  const ofSteps = (ratios: readonly Ratio[]): MeasuredSensitivity =>
+    measuredOf(
+      timesteps.map((_, step) =>
+        ratios.filter((_, call) => nearest[call] === step),
+      ),
+    );
+  return {
+    noise: ofSteps(noise),
+    exit: isExitMeasured ? ofSteps(exit) : undefined,
+  };
 }
-
-type Predict = (x: Float32Array, t: number, step: number) => Promise<Float32Array>;
 
 /** [count, length], each sample with its own. */
 function whiteNoise(
@@ -113,20 +159,34 @@ function whiteNoise(
 ): Float32Array {
   const out = new Float32Array(count * length);
   for (let i = 0; i < count; i++)
-    out.set(stream(seed, `mistake at step ${step}`, from + i).normals(length), i * length);
+    out.set(
+      stream(seed, `mistake at step ${step}`, from + i).normals(length),
+      i * length,
+    );
   return out.map((value) => deviation * value);
 }
 
 /** A prediction with a mistake in what is not its variance. @param prediction [count, length] or [count, 2 length] */
-function plus(prediction: Float32Array, mistake: Float32Array, count: number): Float32Array {
+function plus(
+  prediction: Float32Array,
+  mistake: Float32Array,
+  count: number,
+): Float32Array {
   const [each, length] = [prediction.length / count, mistake.length / count];
   return prediction.map((value, j) =>
-    j % each < length ? value + (mistake[Math.floor(j / each) * length + (j % each)] ?? NaN) : value,
+    j % each < length
+      ? value + (mistake[Math.floor(j / each) * length + (j % each)] ?? NaN)
+      : value,
   );
 }
 
 /** What one prediction is off from another, without the variance, [count, length]. */
-function minus(early: Float32Array, full: Float32Array, count: number, length: number): Float32Array {
+function minus(
+  early: Float32Array,
+  full: Float32Array,
+  count: number,
+  length: number,
+): Float32Array {
   const each = full.length / count;
   return Float32Array.from({ length: count * length }, (_, j) => {
     const at = Math.floor(j / length) * each + (j % length);
@@ -135,7 +195,11 @@ function minus(early: Float32Array, full: Float32Array, count: number, length: n
 }
 
 /** Mean over the elements of sample i. */
-function meanSquare(i: number, length: number, value: (j: number) => number): number {
+function meanSquare(
+  i: number,
+  length: number,
+  value: (j: number) => number,
+): number {
   let sum = 0;
   for (let j = i * length; j < (i + 1) * length; j++) sum += value(j) ** 2;
   return sum / length;
@@ -164,15 +228,23 @@ function ratio(): Ratio {
     standardError() {
       const [r, n, below] = [value(), pairs.length, sum(([, below]) => below)];
       if (n < 2 || !(below > 0)) return 0;
-      const spread = sum(([above, below]) => (above - r * below) ** 2) / (n - 1);
+      const spread =
+        sum(([above, below]) => (above - r * below) ** 2) / (n - 1);
       return Math.sqrt(spread / n) / (below / n);
     },
   };
 }
 
-function measuredOf(ratios: readonly Ratio[]): MeasuredSensitivity {
+/** Of the calls of each step; standard errors add up where they may be alike. */
+function measuredOf(steps: readonly (readonly Ratio[])[]): MeasuredSensitivity {
+  const sum = (
+    ratios: readonly Ratio[],
+    of: (ratio: Ratio) => number,
+  ): number => ratios.reduce((total, one) => total + of(one), 0);
   return {
-    value: ratios.map((one) => one.value()),
-    standardError: ratios.map((one) => one.standardError()),
+    value: steps.map((ratios) => sum(ratios, (one) => one.value())),
+    standardError: steps.map((ratios) =>
+      sum(ratios, (one) => one.standardError()),
+    ),
   };
 }

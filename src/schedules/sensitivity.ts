@@ -1,6 +1,7 @@
 // How far does a mistake at one step of a solver move the final sample? Measured sensitivities and their file.
 import { z } from 'zod';
 import { UserError } from '../errors.js';
+import { solverFields } from '../samplers/settings.js';
 import { weightAt } from '../training/lambda.js';
 import { fingerprintSchema } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
@@ -24,9 +25,10 @@ const schema = z
       .array(z.number().min(0))
       .min(1)
       .max(100_000)
-      .describe('native t of the solver, in the order of its calls: descending, from noise to data'),
-    solver: z.enum(['ddim', 'ddpm']).describe('how a step was taken'),
-    eta: z.number().min(0).max(1).describe('fresh noise of ddim'),
+      .describe(
+        'native t of the solver: descending, from noise to data; calls between count with the nearest',
+      ),
+    ...solverFields,
     guidance: z.number().min(0).describe('classifier-free guidance scale; mistakes were made after it'),
     clip: z.boolean().describe('whether predicted images were cut to [-1, 1]'),
     samples: z.int().min(2).describe('trajectories that were measured on'),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { PretrainConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
-import { respace } from '../diffusion/respace.js';
+import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { Interrupted } from '../errors.js';
@@ -45,6 +45,7 @@ export function previews(
     if (config.train.sampleEvery === 0 || step % config.train.sampleEvery !== 0) return;
     const backbone = { ...frozen, ...part(state, 'ema') };
     const guided = sample.guidance !== 1;
+    const process = diffusion(config.diffusion);
     const model = { spec, backbone, plans: [], heads: {} };
     const prompts = promptsOf(spec);
     const denoiser = await openDenoiser(engine, model, [spec.depth], guided, prompts);
@@ -54,8 +55,8 @@ export function previews(
         {
           ...{ seed, signal, clip: sample.clip, count: sample.count, batch: sample.count },
           solver: solverOf(sample),
-          diffusion: diffusion(config.diffusion),
-          timesteps: respace(config.diffusion.steps, String(sample.steps)),
+          diffusion: process,
+          timesteps: spacedTimes(process, sample.steps, sample.spacing),
           length: spec.channels * spec.imageSize ** 2,
           classes: prompts.count,
         },

@@ -66,6 +66,34 @@ describe('the plan of a drawing', () => {
     expect(depthUsed).toBeCloseTo((30 + 55 + 100) / 300, 12);
   });
 
+  it('takes the exit of the nearest time for every call, and counts it', async () => {
+    const { timesteps, calls, exits, depthUsed, macs } = planDrawing(
+      opened,
+      await config('solver=f-pndm', 'count=3', 'guidance=1'),
+    );
+    expect(timesteps).toEqual([900, 600, 300, 0]);
+    expect(calls).toEqual([900, 750, 750, 600, 600, 450, 450, 300, 300, 150, 150, 0, 0]);
+    // Half-way, the time nearer data decides.
+    expect(exits).toEqual([1, 2, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4]);
+    expect(macs).toBe(3 * (30 + 8 * 55 + 4 * 100));
+    expect(depthUsed).toBeCloseTo((30 + 8 * 55 + 4 * 100) / 1300, 12);
+  });
+
+  it('spreads the steps as it is told', async () => {
+    const plan = planDrawing(opened, await config('steps=4', 'spacing=trailing'));
+    expect(plan.timesteps).toEqual([999, 749, 499, 249]);
+    expect(plan.exits).toEqual([1, 2, 2, 2]);
+    const own = planDrawing(opened, await config('spacing=leading'));
+    expect(own.timesteps).toEqual([750, 500, 250, 0]);
+    const sections = planDrawing(opened, await config('steps=2,1'));
+    expect(sections.timesteps).toEqual([500, 499, 0]);
+    await expect(config('steps=2,1', 'spacing=karras')).rejects.toThrow(
+      'sample.spacing: is karras, but sample.steps is 2,1, which says where the steps lie',
+    );
+    await expect(config('steps=2;1')).rejects.toThrow('counts of sections such as 10,15,20');
+    await expect(config('churnFrom=2', 'churnTo=1')).rejects.toThrow('expected at least sample.churnFrom');
+  });
+
   it('refuses more steps than there are times', async () => {
     const many = await config('steps=1001');
     expect(() => planDrawing(opened, many)).toThrow(UserError);

@@ -202,6 +202,15 @@ describe('the steps of a trajectory', () => {
     if (early === undefined) expect(check).not.toThrow();
     else expect(check).toThrow(`${early} remembers the last full-depth step`);
   });
+
+  it('never before it in time, where calls go back to add noise', () => {
+    const check = (exits: readonly number[], times: readonly number[]) => () =>
+      requireRemembered(exits, 3, (exit) => exit === 1, times);
+    expect(check([3, 1, 3, 1], [90, 60, 60, 20])).not.toThrow();
+    expect(check([3, 2, 3, 2], [90, 60, 70, 20])).not.toThrow();
+    expect(check([3, 1, 3, 1], [90, 60, 70, 20])).toThrow('goes back from native t 60 to 70');
+    expect(check([3, 1, 3, 1], [90, 60, 70, 20])).toThrow(UserError);
+  });
 });
 
 describe('heads from one pass', () => {

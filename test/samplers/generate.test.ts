@@ -51,10 +51,10 @@ describe('generateBatch', () => {
   it('asks for every time once, from noise to data, with the labels of its images', async () => {
     const asked: unknown[] = [];
     let steps = 0;
-    const spying: DenoiseLabelled = (x, t, y) => {
+    const spying: DenoiseLabelled = (x, t, y, call) => {
       if (asked.length === 0) expect(x).toEqual(initialNoise(4, { from: 2, count: 2, length: 5 }));
       asked.push([t, ...y]);
-      return toLabel(x, t, y);
+      return toLabel(x, t, y, call);
     };
     await generateBatch(options, 2, 2, spying, () => steps++);
     expect(asked).toEqual([[900, 2, 0], [600, 2, 0], [300, 2, 0], [0, 2, 0]]); // prettier-ignore
@@ -64,9 +64,9 @@ describe('generateBatch', () => {
   it('stops after the step at which the signal came', async () => {
     const controller = new AbortController();
     let steps = 0;
-    const stopping: DenoiseLabelled = (x, t, y) => {
+    const stopping: DenoiseLabelled = (x, t, y, call) => {
       if (++steps === 2) controller.abort();
-      return toLabel(x, t, y);
+      return toLabel(x, t, y, call);
     };
     const work = generateBatch({ ...options, signal: controller.signal }, 0, 2, stopping);
     await expect(work).rejects.toThrow(Interrupted);

@@ -4,80 +4,57 @@ import { respace } from '../../src/diffusion/respace.js';
 import { UserError } from '../../src/errors.js';
 import { initialNoise, stepNoise } from '../../src/samplers/noise.js';
 import { sample, type Denoise, type SampleOptions } from '../../src/samplers/sampler.js';
-import { solve, type Solver } from '../../src/samplers/solvers.js';
-import { schedulerRuns, type SchedulerRun } from './fixture.js';
+import { fPndm } from '../../src/samplers/pndm.js';
+import type { Solver } from '../../src/samplers/solvers.js';
+import { schedulerRuns, toy, type SchedulerRun } from './fixture.js';
 
 const ddpm = diffusion(ddpmBetas);
 /** The closed-form model of the fixtures. */
-const toy = (x: Float32Array, t: number): Float32Array =>
-  x.map((value) => 0.3 * value + 0.1 * Math.sin(t / 50));
-const solverOf = (run: SchedulerRun): Solver =>
-  run.name.startsWith('ddim') ? { kind: 'ddim', eta: run.step_kwargs.eta ?? 0 } : { kind: 'ddpm' };
+const predict = (x: Float32Array, t: number): Float32Array => x.map((value) => toy(value, t));
 const noiseOf = (run: SchedulerRun) => (step: number) => Float32Array.from(run.noise?.[step] ?? []);
 
-/** States after every step, by `sample` itself. */
-async function states(run: SchedulerRun, denoise: Denoise): Promise<readonly Float32Array[]> {
+/** Through the times of a run, whose steps go from each to the next one and from the last to data. */
+async function states(
+  run: SchedulerRun,
+  solver: Solver,
+  timesteps: readonly number[],
+): Promise<Float32Array[]> {
   const seen: Float32Array[] = [];
-  const options: SampleOptions = {
-    solver: solverOf(run),
-    diffusion: ddpm,
-    timesteps: run.timesteps,
-    clip: run.config.clip_sample,
-    count: 1,
-    noise: noiseOf(run),
-  };
-  const last = await sample(options, Float32Array.from(run.x_init), async (x, t, step) => {
-    if (step > 0) seen.push(x);
-    return denoise(x, t, step);
+  const { clip_sample: clip = false } = run.config;
+  const options = { solver, diffusion: ddpm, timesteps, clip, count: 1, noise: noiseOf(run) };
+  const last = await sample(options, Float32Array.from(run.x_init), (x, t) => {
+    seen.push(x);
+    return Promise.resolve(predict(x, t));
   });
-  return [...seen, last];
+  return [...seen.slice(1), last];
 }
 
-function expectParity(run: SchedulerRun, here: readonly Float32Array[]): void {
-  expect(here.length).toBe(run.x.length);
-  here.forEach((x, step) => expect(x).toBeAllClose(run.x[step] ?? [], 1e-5 * run.max_abs_x));
-}
-
-/** Where the reference steps to a time that is not the next of its list, or stops short of alphasCumprod 1. */
-const isPeculiar = ({ name }: SchedulerRun): boolean =>
-  name.startsWith('ddim') && /linspace|offset1/.test(name);
-const all = [...schedulerRuns('ddim'), ...schedulerRuns('ddim_eta'), ...schedulerRuns('ddpm')];
-const large = all.filter((run) => run.config.variance_type === 'fixed_large');
+const isStraight = ({ name }: SchedulerRun): boolean => !/linspace|offset1/.test(name);
+const ddim = [...schedulerRuns('ddim'), ...schedulerRuns('ddim_eta')].filter(isStraight);
 
 describe('sample', () => {
-  it.each(all.filter((run) => !isPeculiar(run) && !large.includes(run)))(
-    'follows the reference step by step: $name',
-    async (run) => {
-      expectParity(run, await states(run, (x, t) => Promise.resolve(toy(x, t))));
-    },
-  );
-
-  it.each(large)('has the variance beta where the model asks for the largest: $name', async (run) => {
-    const largest = new Array<number>(run.x_init.length).fill(1);
-    expectParity(
-      run,
-      await states(run, (x, t) => Promise.resolve(Float32Array.of(...toy(x, t), ...largest))),
-    );
+  // In double precision, and along the other paths, they are followed in references.test.ts.
+  it.each([
+    ...ddim.map((run) => [run.name, run, { kind: 'ddim', eta: run.step_kwargs.eta ?? 0 }] as const),
+    ...schedulerRuns('ddpm').map((run) => {
+      const variance = run.config.variance_type === 'fixed_large' ? 'large' : 'small';
+      return [run.name, run, { kind: 'ddpm', variance }] as const;
+    }),
+  ])('follows the reference step by step: %s', async (_name, run, solver) => {
+    const here = await states(run, solver, run.timesteps);
+    expect(here.length).toBe(run.x.length);
+    here.forEach((x, step) => expect(x).toBeAllClose(run.x[step] ?? [], 1e-5 * run.max_abs_x));
   });
 
-  it.each(all.filter(isPeculiar))('steps between any two times as the reference: $name', (run) => {
-    const stride = Math.floor(ddpm.steps / run.num_inference_steps);
-    let x = Float32Array.from(run.x_init);
-    const here = run.timesteps.map((t, step) => {
-      x = Float32Array.from(
-        solve(solverOf(run), {
-          x,
-          epsilon: toy(x, t),
-          variance: undefined,
-          alpha: run.alphas_cumprod[step] ?? NaN,
-          alphaNext: ddpm.alphasCumprod[t - stride] ?? run.final_alpha_cumprod ?? NaN,
-          clip: run.config.clip_sample,
-          noise: () => noiseOf(run)(step),
-        }),
-      );
-      return x;
-    });
-    expectParity(run, here);
+  it('has the variance beta where a model asks for the largest', async () => {
+    const [run] = schedulerRuns('ddpm').filter(({ config }) => config.variance_type === 'fixed_large');
+    if (!run) throw new Error('there is such a run');
+    const largest = new Array<number>(run.x_init.length).fill(1);
+    const options = { ...plain(run.timesteps), solver: { kind: 'ddpm' } as const, noise: noiseOf(run) };
+    const last = await sample(options, Float32Array.from(run.x_init), (x, t) =>
+      Promise.resolve(Float32Array.of(...predict(x, t), ...largest)),
+    );
+    expect(last).toBeAllClose(run.x.at(-1) ?? [], 1e-5 * run.max_abs_x);
   });
 
   it('gives each sample the same result in any batch', async () => {
@@ -85,9 +62,18 @@ describe('sample', () => {
       const samples = { from, count, length: 4 };
       const noise = stepNoise(9, samples);
       const options = { solver, diffusion: ddpm, timesteps: respace(1000, '8'), clip: true, count, noise };
-      return sample(options, initialNoise(9, samples), (x, t) => Promise.resolve(toy(x, t)));
+      return sample(options, initialNoise(9, samples), (x, t) => Promise.resolve(predict(x, t)));
     };
-    for (const solver of [{ kind: 'ddim', eta: 0 }, { kind: 'ddim', eta: 1 }, { kind: 'ddpm' }] as const) {
+    const churn = { amount: 4, from: 0, to: 100, deviation: 1 };
+    for (const solver of [
+      { kind: 'ddim', eta: 0 },
+      { kind: 'ddim', eta: 1 },
+      { kind: 'ddpm' },
+      { kind: 'euler-maruyama' },
+      { kind: 'edm', order: 2, churn },
+      { kind: 'pndm', ...fPndm },
+      { kind: 'singlestep', sees: 'image', order: 3 },
+    ] as const) {
       const together = await draw(solver, 0, 3);
       expect(await draw(solver, 1, 1)).toEqual(together.slice(4, 8));
     }
@@ -107,9 +93,11 @@ describe('sample', () => {
     expect(await asked({ kind: 'ddim', eta: 0 })).toEqual([]);
     expect(await asked({ kind: 'ddim', eta: 1 })).toEqual([0, 1]);
     expect(await asked({ kind: 'ddpm' })).toEqual([0, 1]);
+    expect(await asked({ kind: 'euler-maruyama' })).toEqual([0, 1]);
+    expect(await asked({ kind: 'edm', order: 2 })).toEqual([]);
   });
 
-  it('reports every step and leaves the start as it was', async () => {
+  it('reports every call and leaves the start as it was', async () => {
     const start = Float32Array.of(1, 2);
     const done: number[] = [];
     await sample(

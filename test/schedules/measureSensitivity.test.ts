@@ -101,6 +101,32 @@ describe('the sensitivity of the final sample', () => {
     expect(relative(exit?.value ?? [], noise.value)).toBeAllClose(ones, 5e-3);
   });
 
+  it('adds up the calls of a step where a solver asks several times', async () => {
+    const { noise } = await measured({ solver: { kind: 'edm', order: 2 } });
+    // Heun follows the mean of what is seen at both ends; the last step is Euler's.
+    const slopes = steps.map((step) => step.slope);
+    const heun = steps.map(({ keep, turn, slope }, i) => {
+      const next = slopes[i + 1];
+      if (next === undefined) return { whole: keep + turn * slope, first: turn, second: 0 };
+      const whole = keep + (turn / 2) * (slope + next * (keep + turn * slope));
+      return { whole, first: (turn / 2) * (1 + next * turn), second: turn / 2 };
+    });
+    const after = (i: number): number =>
+      heun.slice(i).reduce((product, { whole }) => product * whole ** 2, 1);
+    const expected = heun.map(
+      ({ first }, i) => first ** 2 * after(i + 1) + (heun[i - 1]?.second ?? 0) ** 2 * after(i),
+    );
+    expect(relative(noise.value, expected)).toBeAllClose(ones, 2e-3);
+  });
+
+  it('looks back at the mistake where a solver does', async () => {
+    const { noise } = await measured({ solver: { kind: 'pndm', start: 'heun', order: 2 } });
+    // The last step follows 3/2 of what it sees and -1/2 of what was seen before.
+    const [{ turn: before = NaN } = {}, { keep = NaN, turn = NaN, slope = NaN } = {}] = steps.slice(-2);
+    const moved = (3 / 2) * before * (keep + (3 / 2) * turn * slope) - turn / 2;
+    expect(relative(noise.value.slice(-2), [moved ** 2, ((3 / 2) * turn) ** 2])).toBeAllClose([1, 1], 2e-3);
+  });
+
   it('takes half as many passes as the square of the steps', async () => {
     let passes = 0;
     const counted = (x: Float32Array, t: number): Promise<Float32Array> => {
