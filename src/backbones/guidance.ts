@@ -18,6 +18,17 @@ export function requireGuidable(spec: BackboneSpec, scale: number): void {
 }
 
 /**
+ * @param channels how many guidance moves, from the first; all unless given
+ * @throws UserError if the backbone does not denoise as many
+ */
+export function requireChannels(spec: BackboneSpec, channels: number | undefined): void {
+  if (channels === undefined || channels <= spec.channels) return;
+  throw new UserError(
+    `guidance is to move ${channels} channels, but ${spec.size} denoises ${spec.channels}. Set sample.guidanceChannels to at most that, or to all.`,
+  );
+}
+
+/**
  * One pass over the batch twice, with its prompts and with that which asks for nothing.
  * @param none the null class or the null caption, of one sample
  * @returns [B, outChannels, H, W], see `steered`

@@ -57,6 +57,15 @@ const diffusionSchema = z.object({
   steps: z.int().min(1).max(100_000).describe('number of diffusion steps, T'),
   timeAxis: z.literal('discrete').describe('native t is a whole number 0..T-1, 0 the least noisy'),
   guidance: z.number().min(0).describe('classifier-free guidance scale to sample with; 1 is unguided'),
+  guidanceChannels: z
+    .union([z.literal('all'), z.int().min(1).max(1024)])
+    .optional()
+    .describe('how many channels guidance moves, from the first; all that are denoised unless given'),
+  guidanceInterval: z
+    .array(z.number().min(0))
+    .length(2)
+    .optional()
+    .describe('native t from and to which guidance is on; elsewhere the scale is 1; always on unless given'),
   clip: z.boolean().describe('keep predicted images within -1..1: for pixels, not for latents'),
 });
 
@@ -119,6 +128,9 @@ const descriptionSchema = z
       context.addIssue({ code: 'custom', path, message });
     if (diffusion.betaStart > diffusion.betaEnd)
       refuse(['diffusion', 'betaEnd'], `is ${diffusion.betaEnd}, less than betaStart`);
+    const [from = 0, to = 0] = diffusion.guidanceInterval ?? [];
+    if (from > to)
+      refuse(['diffusion', 'guidanceInterval'], `goes from ${from} to ${to}, the wrong way round`);
     heads.forEach(({ kind, ...sizes }, i) => {
       for (const name of ['bottleneck', 'rank'] as const satisfies (keyof HeadSizes)[]) {
         const needed = sizeOfKind(kind) === name;

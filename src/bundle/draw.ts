@@ -1,21 +1,22 @@
 // How does a bundle draw images, with its schedule and at full depth?
-import { requireGuidable } from '../backbones/guidance.js';
 import type { SampleConfig } from '../config/schema.js';
 import { diffusion, type Diffusion } from '../diffusion/betas.js';
 import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
-import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import type { Denoiser } from '../exits/denoiser.js';
+import { openGuided, passesAt, requireAlike, scaleAt, type Guidance } from '../exits/guided.js';
 import { openPerSample, type PerSampleDenoiser } from '../exits/perSample.js';
 import type { UncertaintyHeads } from '../exits/uncertaintyFile.js';
-import { requireRemembered } from '../exits/memory.js';
+import { requireNoReturn, requireRemembered } from '../exits/memory.js';
 import { isRemembering } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
-import { depthOf, exitAt, type Schedule } from '../schedules/schedule.js';
+import { depthOf, exitAt, macsOf, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
+import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
 
 /** How samples leave by themselves. */
@@ -41,13 +42,12 @@ export interface DrawOptions {
 }
 
 /** How this call will go: what a dry run shows. */
-export interface DrawPlan {
+export interface DrawPlan extends Guiding {
   readonly timesteps: readonly number[];
   /** Native t of each call of the solver, which may ask several times in a step, and between two of them. */
   readonly calls: readonly number[];
   /** Exit of each call. */
   readonly exits: readonly number[];
-  readonly guidance: number;
   readonly clip: boolean;
   /** Multiply-adds over those of full depth. */
   readonly depthUsed: number;
@@ -70,20 +70,24 @@ export interface Drawing extends DrawPlan {
  */
 export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['sample']): DrawPlan {
   const { schedule } = bundle;
-  const guidance = config.guidance ?? bundle.diffusion.guidance;
-  requireGuidable(bundle.backbone.spec, guidance);
+  const { spec } = bundle.backbone;
+  const guiding = guidingOf(spec, bundle.diffusion, config);
   const process = diffusion(bundle.diffusion);
   const timesteps = timesFor(schedule, process, config);
   const calls = callsOf(solverOf(config), process, timesteps);
   const exits = calls.map((t) => exitAt(schedule, t));
-  requireRemembered(exits, bundle.backbone.spec.depth, (exit) => isRemembering(bundle.plans, exit), calls);
-  const depthUsed = depthOf(schedule.available, exits);
-  const full = (schedule.available.at(-1)?.macs ?? NaN) * calls.length;
-  const passes = guidance === 1 ? 1 : 2;
+  const isMemory = (exit: number): boolean => isRemembering(bundle.plans, exit);
+  requireRemembered(exits, spec.depth, isMemory);
+  if (exits.some(isMemory)) {
+    requireNoReturn(calls);
+    requireAlike(guiding);
+  }
+  const passes = exits.flatMap((exit, i) => Array<number>(passesAt(guiding, calls[i] ?? NaN)).fill(exit));
   return {
-    ...{ timesteps, calls, exits, guidance, depthUsed },
+    ...{ timesteps, calls, exits, ...guiding },
+    depthUsed: depthOf(schedule.available, passes),
     clip: config.clip ?? bundle.diffusion.clip,
-    macs: Math.round(depthUsed * full * passes * config.count),
+    macs: macsOf(schedule.available, passes) * config.count,
   };
 }
 
@@ -110,11 +114,12 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
   const { engine, config, seed, compare, perSample, signal, progress } = options;
   const { frozenPrecision = bundle.backbone.frozenPrecision, prompts = promptsOf(opened.model.spec) } =
     options;
-  const model = await modelIn(opened.model, frozenPrecision);
   const plan = planDrawing(opened, config);
+  const { guidedChannels } = plan;
+  const model = { ...(await modelIn(opened.model, frozenPrecision)), guidedChannels };
   const { spec } = model;
   const exits = [...(perSample ? [] : plan.exits), ...(compare ? [spec.depth] : [])];
-  const denoiser = await openDenoiser(engine, model, exits, plan.guidance !== 1, prompts);
+  const denoiser = await openGuided(engine, model, exits, plan, prompts);
   const isGuided = plan.guidance !== 1;
   const leaving =
     perSample &&
@@ -123,9 +128,9 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
     if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
     const ways: Way[] = [
       leaving
-        ? leavingWay(leaving, plan.guidance)
-        : way('scheduled', denoiser, plan.guidance, (call) => plan.exits[call] ?? spec.depth),
-      ...(compare ? [way('full depth', denoiser, plan.guidance, () => spec.depth)] : []),
+        ? leavingWay(leaving, plan)
+        : way('scheduled', denoiser, plan, (call) => plan.exits[call] ?? spec.depth),
+      ...(compare ? [way('full depth', denoiser, plan, () => spec.depth)] : []),
     ];
     const drawing = await drawAll(
       {
@@ -152,16 +157,19 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
   }
 }
 
-function way(name: string, denoiser: Denoiser, guidance: number, exitOf: (call: number) => number): Way {
+function way(name: string, denoiser: Denoiser, guidance: Guidance, exitOf: (call: number) => number): Way {
   return {
     name,
     begin() {
       const trajectory = denoiser.begin();
-      return (x, t, y, call) => trajectory.predict(exitOf(call), { x, t, y, guidance });
+      return (x, t, y, call) => trajectory.predict(exitOf(call), { x, t, y, guidance: scaleAt(guidance, t) });
     },
   };
 }
 
-function leavingWay(denoiser: PerSampleDenoiser, guidance: number): Way {
-  return { name: 'per sample', begin: () => (x, t, y) => denoiser.predict({ x, t, y, guidance }) };
+function leavingWay(denoiser: PerSampleDenoiser, guidance: Guidance): Way {
+  return {
+    name: 'per sample',
+    begin: () => (x, t, y) => denoiser.predict({ x, t, y, guidance: scaleAt(guidance, t) }),
+  };
 }

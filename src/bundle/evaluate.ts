@@ -25,6 +25,7 @@ import { writeJsonFile } from '../schedules/jsonFile.js';
 import type { Progress } from '../training/progress.js';
 import { openDeveloper, type Pictures } from '../vae/pictures.js';
 import type { EvaluationPlan } from './evaluationPlan.js';
+import type { Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
 
 /** What is judged, by what. */
@@ -84,7 +85,7 @@ export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> 
       ...{ resume: work.resume, warn },
       decidedBy: {
         ...{ backbone: bundle.backbone.fingerprint, heads: bundle.schedule.heads, frozenPrecision },
-        ...{ diffusion: bundle.diffusion, solver: sampling.solver, guidance: plan.guidance, clip: plan.clip },
+        ...{ diffusion: bundle.diffusion, solver: sampling.solver, ...guidingIn(plan), clip: plan.clip },
         ...{ prompts: prompts.count, engine: engine.kind, device: engine.device },
       },
     });
@@ -106,7 +107,8 @@ export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> 
       reference: { data: dataset.name, split, count },
       sampling: {
         ...settingsOf(config.sample),
-        ...{ guidance: plan.guidance, clip: plan.clip, samples, batch: config.sample.batch },
+        ...guidingIn(plan),
+        ...{ clip: plan.clip, samples, batch: config.sample.batch },
       },
       engine: { kind: engine.kind, device: engine.device ?? 'CPU', frozenPrecision },
       rows: evaluatedRows(rows, samples),
@@ -146,15 +148,28 @@ export async function rehearseEvaluation(
   }
 }
 
+/** As files say it. */
+function guidingIn({
+  guidance,
+  guidanceInterval,
+  guidedChannels,
+}: Guiding): Pick<Evaluation['sampling'], 'guidance' | 'guidanceChannels' | 'guidanceInterval'> {
+  return {
+    guidance,
+    ...(guidedChannels !== undefined && { guidanceChannels: guidedChannels }),
+    ...(guidanceInterval && { guidanceInterval: [...guidanceInterval] }),
+  };
+}
+
 function samplingOf({
   opened,
   plan,
   config,
   prompts,
 }: Pick<EvaluationOptions, 'opened' | 'plan' | 'config' | 'prompts'>): Sampling {
-  const { guidance, clip } = plan;
+  const { guidance, guidanceInterval, clip } = plan;
   return {
-    ...{ guidance, clip, prompts, solver: solverOf(config.sample) },
+    ...{ guidance, guidanceInterval, clip, prompts, solver: solverOf(config.sample) },
     diffusion: diffusion(opened.bundle.diffusion),
     count: config.evaluate.samples,
     batch: config.sample.batch,

@@ -1,6 +1,5 @@
 // In which ways is what a bundle draws compared? Its schedule, full depth and all that is cheaper, from the same noise.
 import { exitsForHeads } from '../backbones/families.js';
-import { requireGuidable } from '../backbones/guidance.js';
 import type { EvaluateConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
 import { UserError } from '../errors.js';
@@ -14,18 +13,19 @@ import {
   type Course,
   type SamplingWay,
 } from '../evaluate/ways.js';
+import { requireAlike } from '../exits/guided.js';
 import { headPlan, remembers } from '../exits/heads.js';
-import { requireRemembered } from '../exits/memory.js';
+import { requireNoReturn } from '../exits/memory.js';
 import { isRemembering, type Model } from '../exits/model.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
 import { exitAt, readSchedule, type Schedule } from '../schedules/schedule.js';
 import { timesFor } from './draw.js';
+import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
 
 /** What is drawn, and in which ways. */
-export interface EvaluationPlan {
-  readonly guidance: number;
+export interface EvaluationPlan extends Guiding {
   readonly clip: boolean;
   /** The first is full depth. */
   readonly ways: readonly [PlannedWay, ...PlannedWay[]];
@@ -72,19 +72,20 @@ export async function schedulesFor(
 
 /**
  * The bundle's schedule and further ones, and for each what it has to beat.
- * @param model of the bundle, in the numbers that it computes in
+ * @param given of the bundle, in the numbers that it computes in
  * @throws UserError if there are not as many timesteps, the backbone cannot be guided, or an exit remembers what was not yet
  */
 export function planEvaluation(
   { bundle }: OpenedBundle,
-  model: Model,
+  given: Model,
   schedules: readonly NamedSchedule[],
   { sample, evaluate }: Pick<EvaluateConfig, 'sample' | 'evaluate'>,
 ): EvaluationPlan {
-  const { spec } = model;
-  const guidance = sample.guidance ?? bundle.diffusion.guidance;
-  requireGuidable(spec, guidance);
-  const stepping = { guidance, solver: solverOf(sample), diffusion: diffusion(bundle.diffusion) };
+  const { spec } = given;
+  const guiding = guidingOf(spec, bundle.diffusion, sample);
+  const { guidedChannels } = guiding;
+  const model = { ...given, guidedChannels };
+  const stepping = { ...guiding, solver: solverOf(sample), diffusion: diffusion(bundle.diffusion) };
   const timesteps = timesFor(bundle.schedule, stepping.diffusion, sample);
   const full = costed({ ...fullDepth(timesteps, spec.depth), model }, stepping);
   const cost = (way: SamplingWay): PlannedWay => costed(way, stepping, full.macs);
@@ -106,7 +107,7 @@ export function planEvaluation(
     : [];
   const sorted = [...others, ...curve].map(cost).toSorted((a, b) => place(a) - place(b));
   const [first = full, ...rest] = eachOnce([full, ...scheduled, ...sorted]);
-  return { guidance, clip: sample.clip ?? bundle.diffusion.clip, ways: [first, ...rest] };
+  return { ...guiding, clip: sample.clip ?? bundle.diffusion.clip, ways: [first, ...rest] };
 
   /** Kinds in the order in which they are asked for, the dearest first. */
   function place({ kind, depthUsed }: PlannedWay): number {
@@ -160,10 +161,13 @@ function cacheOf(model: Model): Model {
 }
 
 function costed(way: SamplingWay, stepping: Stepping, full?: number): PlannedWay {
-  const { spec, plans } = way.model;
+  const { plans } = way.model;
   const calls = callsOf(stepping.solver, stepping.diffusion, way.timesteps);
   const isMemory = (exit: number): boolean => isRemembering(plans, exit);
-  requireRemembered(exitsOfCalls(way, stepping), spec.depth, isMemory, calls);
+  if (exitsOfCalls(way, stepping).some(isMemory)) {
+    requireNoReturn(calls);
+    requireAlike(stepping);
+  }
   const macs = macsOfWay(way, stepping);
   return { ...way, macs, depthUsed: macs / (full ?? macs) };
 }

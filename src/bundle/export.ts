@@ -90,6 +90,8 @@ export async function exportBundle(
       ...{ prediction, betas, betaStart, betaEnd, steps },
       timeAxis: 'discrete',
       guidance: config.sample.guidance,
+      ...(config.sample.guidanceChannels !== 'all' && { guidanceChannels: config.sample.guidanceChannels }),
+      ...(config.sample.guidanceInterval && { guidanceInterval: [...config.sample.guidanceInterval] }),
       clip: config.sample.clip,
     },
     plans: heads.plans,

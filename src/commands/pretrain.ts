@@ -1,7 +1,8 @@
 // exithead pretrain: makes a backbone from nothing.
-import { requireGuidable } from '../backbones/guidance.js';
+import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
+import { channelsOf } from '../exits/guided.js';
 import { pretrain, pretrainingTimes, rehearsePretraining, specToMake } from '../training/pretrain.js';
 import { openPictureVae } from '../vae/pictures.js';
 import { showRehearsal, trainingRun } from './trainingRun.js';
@@ -16,6 +17,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   terminal.line(`${spec.size}, from seed ${config.seed}`);
   // Mistakes are found before there is a run.
   requireGuidable(spec, config.sample.guidance);
+  requireChannels(spec, channelsOf(config.sample));
   await pretrainingTimes(config);
   await openPictureVae(spec, config.vae);
   await openData(config.data, 'train', spec);

@@ -1,11 +1,11 @@
 // exithead profile --sensitivity: measures how far a mistake at each step of a solver moves the final sample.
-import { requireGuidable } from '../backbones/guidance.js';
+import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { sensitivityPath } from '../bundle/export.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
 import { respace } from '../diffusion/respace.js';
 import { engineLine } from '../engine/engine.js';
-import { openDenoiser } from '../exits/denoiser.js';
+import { channelsOf, openGuided, scaleAt } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
 import { modelIn } from '../exits/precision.js';
 import type { DenoiseLabelled } from '../samplers/generate.js';
@@ -32,6 +32,8 @@ export async function profileSensitivity(
   const { guidance, clip } = config.sample;
   const { trajectories: samples, batch } = config.profile;
   requireGuidable(spec, guidance);
+  const guidedChannels = channelsOf(config.sample);
+  requireChannels(spec, guidedChannels);
   const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
   const solver = solverOf(config.sample);
   // Of an exit that remembers, the mistake depends on what came before; the one in the middle speaks for the others.
@@ -51,13 +53,8 @@ export async function profileSensitivity(
   const { engine, signal, progress } = await workOf(config, call, terminal, 'sensitivity');
   terminal.line(engineLine(engine));
   const exits = [...(exit === undefined ? [] : [exit]), spec.depth];
-  const denoiser = await openDenoiser(
-    engine,
-    await modelIn(model, config.engine.frozenPrecision),
-    exits,
-    guidance !== 1,
-    prompts,
-  );
+  const computing = await modelIn(model, config.engine.frozenPrecision);
+  const denoiser = await openGuided(engine, { ...computing, guidedChannels }, exits, config.sample, prompts);
   try {
     const measured = await measureSensitivity({
       ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
@@ -69,7 +66,7 @@ export async function profileSensitivity(
         const at =
           (k: number): DenoiseLabelled =>
           (x, t, y) =>
-            trajectory.predict(k, { x, t, y, guidance });
+            trajectory.predict(k, { x, t, y, guidance: scaleAt(config.sample, t) });
         return { full: at(spec.depth), exit: exit === undefined ? undefined : at(exit) };
       },
     });

@@ -1,8 +1,9 @@
 // exithead train: trains exit heads on a frozen backbone, or the backbone itself for its exits.
-import { requireGuidable } from '../backbones/guidance.js';
+import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { withTuning } from '../config/tuning.js';
 import { openData } from '../data/open.js';
 import { pickEngine } from '../engine/pick.js';
+import { channelsOf } from '../exits/guided.js';
 import { checkTraining, rehearseRun, trainRun, untrainedLabels } from '../training/modes.js';
 import { openFrozen } from '../training/openTrained.js';
 import { openPictureVae } from '../vae/pictures.js';
@@ -18,6 +19,7 @@ export default async function run(call: Call, terminal: Terminal): Promise<Resul
   // Mistakes are found before there is a run; `profile` will need the held-out images.
   await checkTraining(config, backbone);
   requireGuidable(backbone.spec, config.sample.guidance);
+  requireChannels(backbone.spec, channelsOf(config.sample));
   const pictures = await openPictureVae(backbone.spec, config.vae);
   for (const split of ['train', 'test'] as const) await openData(config.data, split, backbone.spec);
   const untrained = untrainedLabels(config);

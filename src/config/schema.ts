@@ -89,7 +89,15 @@ const churnAscends: Rule<{ readonly sample: { readonly churnFrom: number; readon
       : undefined,
 };
 
-const sampleRules = [spacingOfNumber, churnAscends];
+const intervalAscends: Rule<{
+  readonly sample: { readonly guidanceInterval?: readonly number[] | undefined };
+}> = {
+  keys: [['sample', 'guidanceInterval']],
+  broken: ({ sample: { guidanceInterval: [from = 0, to = 0] = [] } }) =>
+    to < from ? `goes from ${from} to ${to}, expected the smaller time first` : undefined,
+};
+
+const sampleRules = [spacingOfNumber, churnAscends, intervalAscends];
 
 const gridsAtCheckpoints: Rule<{
   readonly train: { readonly sampleEvery: number; readonly checkpointEvery: number };

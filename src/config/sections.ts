@@ -537,6 +537,9 @@ const stepsOfSampler = z.union([
 const stepsMeaning =
   'steps of the solver; 10,15,20 takes so many of each third of the diffusion steps, the least noisy first, and ddim50 the smallest whole stride that gives 50';
 
+const guidanceChannels = z.union([z.literal('all'), count(1024)]);
+const guidanceInterval = z.array(z.number().min(0).max(100_000)).length(2);
+
 const sampleKeys = z.strictObject({
   solver: z
     .enum(solverNames)
@@ -588,6 +591,14 @@ const sampleKeys = z.strictObject({
   count: count(10_000_000).default(64).describe('images to draw; classes take turns'),
   batch: count(65536).default(64).describe('images at once'),
   guidance: z.number().min(0).max(1000).default(1).describe('classifier-free guidance scale; 1 is unguided'),
+  guidanceChannels: guidanceChannels
+    .default('all')
+    .describe('how many channels guidance moves, from the first; the official DiT code moves 3 of 4'),
+  guidanceInterval: guidanceInterval
+    .optional()
+    .describe(
+      'native times from and to which guidance is on; elsewhere one pass does for two; always on unless given',
+    ),
   clip: z
     .boolean()
     .default(false)
@@ -631,6 +642,12 @@ const bundleSampleKeys = sampleKeys.extend({
     .max(1000)
     .optional()
     .describe("classifier-free guidance scale; 1 is unguided; unless given, the bundle's"),
+  guidanceChannels: guidanceChannels
+    .optional()
+    .describe("how many channels guidance moves, from the first; unless given, the bundle's"),
+  guidanceInterval: guidanceInterval
+    .optional()
+    .describe("native times from and to which guidance is on; unless given, the bundle's"),
   clip: z
     .boolean()
     .optional()

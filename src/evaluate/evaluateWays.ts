@@ -8,7 +8,8 @@ import type { Diffusion } from '../diffusion/betas.js';
 import { nearestTo } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import { Interrupted } from '../errors.js';
-import { openDenoiser, type Denoiser } from '../exits/denoiser.js';
+import type { Denoiser } from '../exits/denoiser.js';
+import { openGuided, passesAt, scaleAt, type Guidance } from '../exits/guided.js';
 import { exitMacs, type Model } from '../exits/model.js';
 import type { Prompts } from '../exits/prompts.js';
 import { drift, timedBatch, type Way } from '../samplers/compare.js';
@@ -21,11 +22,9 @@ import { judge, pooled, type Judgement, type Reference } from './judge.js';
 import type { SamplingWay } from './ways.js';
 
 /** What all ways have in common. */
-export interface Sampling {
+export interface Sampling extends Guidance {
   readonly solver: Solver;
   readonly diffusion: Diffusion;
-  /** 1 is unguided, and costs half. */
-  readonly guidance: number;
   readonly clip: boolean;
   readonly prompts: Prompts;
   /** Samples of each seed. */
@@ -132,11 +131,15 @@ export async function evaluateWays(
 export function macsOfWay(way: SamplingWay, sampling: Stepping): number {
   const exits = exitsOfCalls(way, sampling);
   const cost = new Map([...new Set(exits)].map((exit) => [exit, exitMacs(way.model, exit)]));
-  return exits.reduce((sum, exit) => sum + (cost.get(exit) ?? NaN), 0) * (sampling.guidance === 1 ? 1 : 2);
+  const calls = callsOf(sampling.solver, sampling.diffusion, way.timesteps);
+  return exits.reduce(
+    (sum, exit, i) => sum + (cost.get(exit) ?? NaN) * passesAt(sampling, calls[i] ?? NaN),
+    0,
+  );
 }
 
 /** What decides which calls a way makes, and what each costs. */
-export type Stepping = Pick<Sampling, 'solver' | 'diffusion' | 'guidance'>;
+export type Stepping = Pick<Sampling, 'solver' | 'diffusion' | keyof Guidance>;
 
 /** The exit of each call of the solver: that of the nearest of the way's timesteps. */
 export function exitsOfCalls(
@@ -218,12 +221,12 @@ interface Studio {
 }
 
 function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: EvaluateOptions): Studio {
-  const { solver, diffusion, guidance, clip, prompts, count, batch } = sampling;
+  const { solver, diffusion, clip, prompts, count, batch } = sampling;
   const denoisers = new Map<Model, Denoiser>();
   const open = async (): Promise<void> => {
     for (const model of new Set(ways.map((way) => way.model))) {
       const exits = ways.filter((way) => way.model === model).flatMap((way) => way.exits);
-      const denoiser = await openDenoiser(engine, model, exits, guidance !== 1, prompts);
+      const denoiser = await openGuided(engine, model, exits, sampling, prompts);
       denoisers.set(model, denoiser);
       // The last batch may be smaller.
       for (const size of new Set([Math.min(batch, count), count % batch]))
@@ -251,12 +254,12 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
 
 function wayOf(way: SamplingWay, denoiser: Denoiser, sampling: Sampling): Way {
   const exits = exitsOfCalls(way, sampling);
-  const { guidance } = sampling;
   return {
     name: way.name,
     begin() {
       const trajectory = denoiser.begin();
-      return (x, t, y, call) => trajectory.predict(exits[call] ?? NaN, { x, t, y, guidance });
+      return (x, t, y, call) =>
+        trajectory.predict(exits[call] ?? NaN, { x, t, y, guidance: scaleAt(sampling, t) });
     },
   };
 }

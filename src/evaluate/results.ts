@@ -85,6 +85,12 @@ const evaluationSchema = z.object({
   sampling: z.object({
     ...solverFields,
     guidance: z.number().min(0).describe('1 is unguided'),
+    guidanceChannels: z.int().min(1).optional().describe('that guidance moved; all unless given'),
+    guidanceInterval: z
+      .array(z.number())
+      .length(2)
+      .optional()
+      .describe('native t from and to which guidance was on; always unless given'),
     clip: z.boolean(),
     samples: z.int().min(1).describe('images of each seed'),
     batch: z.int().min(1),

@@ -80,21 +80,27 @@ export function forgot(what: string, depth: number): string {
 
 /**
  * @param exits of a trajectory, in the order of its calls
- * @param times of the calls, where they are not known to descend
- * @throws UserError if one remembers before there was a full-depth step, or what lies nearer to data
+ * @throws UserError if one remembers before there was a full-depth step
  */
 export function requireRemembered(
   exits: readonly number[],
   depth: number,
   remembers: (exit: number) => boolean,
-  times: readonly number[] = [],
 ): void {
   const early = tooEarly(exits, depth, remembers);
   if (early >= 0) throw new UserError(`${forgot(`exit ${exits[early]} at step ${early + 1}`, depth)}.`);
+}
+
+/**
+ * Memories have an age.
+ * @param times native times of a solver's calls, in their order
+ * @throws UserError if they do not descend
+ */
+export function requireNoReturn(times: readonly number[]): void {
   const back = times.findIndex((t, i) => t > (times[i - 1] ?? Infinity));
-  if (back >= 0 && exits.some(remembers))
+  if (back >= 0)
     throw new UserError(
-      `heads that remember know how long ago a full-depth step was, and this solver goes back from native t ${times[back - 1]} to ` +
-        `${times[back]} to add noise. Set sample.churn to 0, or choose another solver.`,
+      `heads that remember know how long ago a full-depth step was, and this solver goes back from native t ${times[back - 1]} ` +
+        `to ${times[back]} to add noise. Set sample.churn to 0, or choose another solver.`,
     );
 }

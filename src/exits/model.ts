@@ -20,6 +20,8 @@ export interface Model {
   readonly plans: readonly HeadPlan[];
   /** Under the names of heads.ts. */
   readonly heads: Weights;
+  /** How many channels guidance moves, from the first; all that are denoised unless given (`steered`). */
+  readonly guidedChannels?: number | undefined;
 }
 
 /** A model as its files hold it. */
@@ -72,7 +74,7 @@ export function isRemembering(plans: readonly HeadPlan[], exit: number): boolean
  * @param kept exits that remember; exit L, and it alone, gives the residual of each, [B, N, D], guided [2, B, N, D]
  */
 export function exitStep(
-  { spec, plans }: Pick<Model, 'spec' | 'plans'>,
+  { spec, plans, guidedChannels }: Pick<Model, 'spec' | 'plans' | 'guidedChannels'>,
   exit: number,
   isGuided: boolean,
   kept: readonly number[] = [],
@@ -92,7 +94,7 @@ export function exitStep(
     const query = queryOf(batch, spec);
     if (!isGuided) return { state: {}, out: { prediction: predict(query), ...residuals } };
     if (!scale) throw new Error('a guided step needs the scale');
-    const prediction = guided(spec, predict, query, nonePrompt(batch, spec), scale);
+    const prediction = guided(spec, predict, query, nonePrompt(batch, spec), scale, guidedChannels);
     return { state: {}, out: { prediction, ...apart(residuals) } };
   };
 }

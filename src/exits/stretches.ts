@@ -41,7 +41,7 @@ export function stretchStep({ spec }: Pick<Model, 'spec'>, { from, to }: Stretch
 
 /** Takes the state after block k, if guided the scale, if it remembers its memory; gives the `prediction` of exit k. */
 export function leaveStep(
-  { spec, plans }: Pick<Model, 'spec' | 'plans'>,
+  { spec, plans, guidedChannels }: Pick<Model, 'spec' | 'plans' | 'guidedChannels'>,
   k: number,
   isGuided: boolean,
 ): Step {
@@ -52,7 +52,7 @@ export function leaveStep(
     const prediction = predictionAt(backbone, { plans, weights: frozen }, state, k, memory);
     if (!isGuided) return { state: {}, out: { prediction } };
     if (!scale) throw new Error('a guided step needs the scale');
-    return { state: {}, out: { prediction: steered(spec, prediction, scale) } };
+    return { state: {}, out: { prediction: steered(spec, prediction, scale, guidedChannels) } };
   };
 }
 

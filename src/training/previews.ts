@@ -7,7 +7,7 @@ import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { HostTensors } from '../engine/tensors.js';
 import { Interrupted } from '../errors.js';
-import { openDenoiser } from '../exits/denoiser.js';
+import { channelsOf, openGuided, scaleAt } from '../exits/guided.js';
 import { promptsOf } from '../exits/prompts.js';
 import { writeFileAtomic } from '../files/write.js';
 import { imageGrid, type Picture } from '../report/grid.js';
@@ -44,11 +44,10 @@ export function previews(
   return async ({ step, state }, metrics) => {
     if (config.train.sampleEvery === 0 || step % config.train.sampleEvery !== 0) return;
     const backbone = { ...frozen, ...part(state, 'ema') };
-    const guided = sample.guidance !== 1;
     const process = diffusion(config.diffusion);
-    const model = { spec, backbone, plans: [], heads: {} };
+    const model = { spec, backbone, plans: [], heads: {}, guidedChannels: channelsOf(sample) };
     const prompts = promptsOf(spec);
-    const denoiser = await openDenoiser(engine, model, [spec.depth], guided, prompts);
+    const denoiser = await openGuided(engine, model, [spec.depth], sample, prompts);
     try {
       const trajectory = denoiser.begin();
       const images = await generateBatch(
@@ -62,7 +61,7 @@ export function previews(
         },
         0,
         sample.count,
-        (x, t, y) => trajectory.predict(spec.depth, { x, t, y, guidance: sample.guidance }),
+        (x, t, y) => trajectory.predict(spec.depth, { x, t, y, guidance: scaleAt(sample, t) }),
       );
       const grid = await gridOf(images);
       await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Query } from '../../src/backbones/backbone.js';
 import { dit } from '../../src/backbones/dit.js';
-import { guided, requireGuidable } from '../../src/backbones/guidance.js';
+import { guided, requireChannels, requireGuidable } from '../../src/backbones/guidance.js';
 import { tf } from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
 import { queryOf } from '../../src/exits/model.js';
@@ -61,6 +61,9 @@ describe('guidance', () => {
     expect(() => requireGuidable(unconditional, 4)).toThrow(UserError);
     expect(() => requireGuidable(unconditional, 4)).toThrow('it is unconditional');
     expect(() => requireGuidable({ ...spec, nullClass: false }, 0)).toThrow('its labels have no null class');
+    expect(() => requireChannels(spec, undefined)).not.toThrow();
+    expect(() => requireChannels(spec, spec.channels)).not.toThrow();
+    expect(() => requireChannels(spec, spec.channels + 1)).toThrow(UserError);
   });
 
   it('is the plain prediction at scale 1', () => {

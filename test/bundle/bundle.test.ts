@@ -178,6 +178,11 @@ describe('a bundle', () => {
       /less than betaStart/,
     ],
     [
+      'an interval of guidance the wrong way round',
+      (json) => ({ ...json, diffusion: { ...contents.diffusion, guidanceInterval: [500, 100] } }),
+      /goes from 500 to 100, the wrong way round/,
+    ],
+    [
       'other steps than the backbone',
       (json) => ({ ...json, diffusion: { ...contents.diffusion, steps: 10 } }),
       /knows 1000 diffusion steps, but diffusion\.steps is 10/,

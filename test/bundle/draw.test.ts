@@ -46,6 +46,36 @@ describe('the plan of a drawing', () => {
       expect(planDrawing(opened, await config('count=3', `guidance=${guidance}`)).macs).toBe(2 * 3 * 240);
   });
 
+  it('counts one pass where guidance is off', async () => {
+    const plan = planDrawing(opened, await config('guidance=2', 'guidanceInterval=[300,600]'));
+    expect(plan).toMatchObject({ guidance: 2, guidanceInterval: [300, 600] });
+    // Exits 1, 2, 2 and 4 at 900, 600, 300 and 0.
+    expect(plan.macs).toBe(64 * (30 + 2 * 55 + 2 * 55 + 100));
+    expect(plan.depthUsed).toBeCloseTo(350 / 600, 12);
+    await expect(config('guidanceInterval=[600,300]')).rejects.toThrow('expected the smaller time first');
+  });
+
+  it('takes the channels and the times of guidance from the bundle unless told otherwise', async () => {
+    const { diffusion } = opened.bundle;
+    const told: OpenedBundle = {
+      ...opened,
+      bundle: {
+        ...opened.bundle,
+        diffusion: { ...diffusion, guidanceChannels: 3, guidanceInterval: [0, 400] },
+      },
+    };
+    expect(planDrawing(told, await config())).toMatchObject({
+      guidedChannels: 3,
+      guidanceInterval: [0, 400],
+    });
+    const asked = await config('guidanceChannels=all', 'guidanceInterval=[0,999]');
+    const plan = planDrawing(told, asked);
+    expect(plan).not.toHaveProperty('guidedChannels');
+    expect(plan.guidanceInterval).toEqual([0, 999]);
+    const many = await config('guidanceChannels=5');
+    expect(() => planDrawing(opened, many)).toThrow('guidance is to move 5 channels');
+  });
+
   it('takes guidance and clipping from the bundle unless told otherwise', async () => {
     expect(planDrawing(opened, await config())).toMatchObject({ guidance: 1.5, clip: true });
     const told = planDrawing(opened, await config('guidance=1', 'clip=false'));

@@ -57,21 +57,21 @@ describe('DDIM of ASE, whose exit follows the time', () => {
     expectStates(found, `x_${which}`);
   });
 
-  it('is followed by exits of this DiT', async () => {
+  it.each([
+    ['plain', 'x_T', 'y', 'x_exits', 1],
+    ['guided on three of four channels', 'cfg_x_T', 'cfg_y', 'cfg_x_exits', 1.5],
+  ])('is followed by exits of this DiT, %s', async (_how, start, labels, expected, guidance) => {
     const model: Model = {
-      ...{ spec, backbone: fixtureTensors('dit/model.safetensors'), heads: {} },
+      ...{ spec, backbone: fixtureTensors('dit/model.safetensors'), heads: {}, guidedChannels: 3 },
       plans: [2, 3, 4, 5].map((exit) => headPlan('shared', exit)),
     };
-    const denoiser = await openDenoiser(onnx, model, run.exit_in_call_order, false);
+    const denoiser = await openDenoiser(onnx, model, run.exit_in_call_order, guidance !== 1);
     const trajectory = denoiser.begin();
-    const y = pick(file, 'y').data;
-    const found = await states(floats('x_T'), (x, t, call) =>
-      trajectory.predict(run.exit_in_call_order[call] ?? NaN, {
-        ...{ x, t, guidance: 1 },
-        y: Int32Array.from(y),
-      }),
+    const y = Int32Array.from(pick(file, labels).data.slice(0, 2));
+    const found = await states(floats(start).slice(0, 2 * size), (x, t, call) =>
+      trajectory.predict(run.exit_in_call_order[call] ?? NaN, { x, t, y, guidance }),
     );
-    expectStates(found, 'x_exits');
+    expectStates(found, expected);
     await denoiser.dispose();
   });
 });
