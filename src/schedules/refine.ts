@@ -6,17 +6,21 @@ export interface Difference {
   readonly standardError: number;
 }
 
-/** @typeParam Measured what is known of a schedule after it was drawn */
-export interface Refinement<Measured> {
-  /** Exit of every step. */
-  readonly start: readonly number[];
+/**
+ * @typeParam Candidate a schedule
+ * @typeParam Measured what is known of it after it was drawn
+ */
+export interface Refinement<Candidate, Measured> {
+  readonly start: Candidate;
+  /** Tells candidates apart. */
+  nameOf(candidate: Candidate): string;
   /** Schedules near one that cost no more, the most promising first. */
-  neighbours(exits: readonly number[]): readonly (readonly number[])[];
+  neighbours(of: Candidate): readonly Candidate[];
   /**
-   * Draws with these exits and sees what comes of it.
+   * Draws with a schedule and sees what comes of it.
    * @param noise number of the noise to begin with: measurements with the same one are compared
    */
-  measure(exits: readonly number[], noise: number): Promise<Measured>;
+  measure(candidate: Candidate, noise: number): Promise<Measured>;
   /** Loss of a less that of b, which began with the same noise. */
   difference(a: Measured, b: Measured): Difference;
   /** Neighbours to try in a round. */
@@ -24,23 +28,25 @@ export interface Refinement<Measured> {
   /** Most moves. */
   readonly rounds: number;
   /** Told after every round. */
-  readonly onRound?: (round: Round) => void;
+  readonly onRound?: (round: Round<Candidate>) => void;
 }
 
-export interface Round {
-  readonly exits: readonly number[];
-  /** The best neighbour that was tried. */
-  readonly best: readonly number[];
-  /** Its loss less that of `exits`, in the noise that chose it. */
+export interface Round<Candidate> {
+  readonly from: Candidate;
+  /** Neighbours that were drawn. */
+  readonly tried: number;
+  /** The best of them. */
+  readonly best: Candidate;
+  /** Its loss less that of `from`, in the noise that chose it. */
   readonly seen: Difference;
   /** The same in fresh noise; undefined where it did not even seem better. */
   readonly proved: Difference | undefined;
   readonly moved: boolean;
 }
 
-export interface Refined {
-  readonly exits: readonly number[];
-  readonly rounds: readonly Round[];
+export interface Refined<Candidate> {
+  readonly best: Candidate;
+  readonly rounds: readonly Round<Candidate>[];
   /**
    * noise: the best neighbour is not better by more than chance; none: there was no neighbour left to try; rounds: there
    * might be more to gain.
@@ -56,36 +62,41 @@ const certain = 2;
  * then drawn again from noise that chose nothing, beside the schedule that it is to replace, since the best of many seems
  * better than it is. It takes the place if it is better by two standard errors there.
  */
-export async function refine<Measured>(problem: Refinement<Measured>): Promise<Refined> {
-  const rounds: Round[] = [];
+export async function refine<Candidate, Measured>(
+  problem: Refinement<Candidate, Measured>,
+): Promise<Refined<Candidate>> {
+  const rounds: Round<Candidate>[] = [];
   const refused = new Set<string>();
-  let exits = problem.start;
-  let current: Awaited<Measured> = await problem.measure(exits, 0);
+  let here = problem.start;
+  let current: Awaited<Measured> = await problem.measure(here, 0);
   while (rounds.length < problem.rounds) {
-    refused.add(exits.join());
+    refused.add(problem.nameOf(here));
     const tried = problem
-      .neighbours(exits)
-      .filter((one) => !refused.has(one.join()))
+      .neighbours(here)
+      .filter((one) => !refused.has(problem.nameOf(one)))
       .slice(0, problem.abreast);
-    const seen: { exits: readonly number[]; measured: Awaited<Measured>; less: Difference }[] = [];
-    for (const one of tried) {
-      const measured = await problem.measure(one, 0);
-      seen.push({ exits: one, measured, less: problem.difference(measured, current) });
+    const seen: { candidate: Candidate; measured: Awaited<Measured>; less: Difference }[] = [];
+    for (const candidate of tried) {
+      const measured = await problem.measure(candidate, 0);
+      seen.push({ candidate, measured, less: problem.difference(measured, current) });
     }
     const best = seen.sort((a, b) => a.less.value - b.less.value)[0];
-    if (!best) return { exits, rounds, stopped: 'none' };
+    if (!best) return { best: here, rounds, stopped: 'none' };
     const fresh = rounds.length + 1;
     const proved =
       best.less.value < 0
-        ? problem.difference(await problem.measure(best.exits, fresh), await problem.measure(exits, fresh))
+        ? problem.difference(await problem.measure(best.candidate, fresh), await problem.measure(here, fresh))
         : undefined;
     const moved = proved !== undefined && proved.value < -certain * proved.standardError;
-    const round = { exits, best: best.exits, seen: best.less, proved, moved };
+    const round = {
+      ...{ from: here, tried: tried.length, best: best.candidate, seen: best.less },
+      ...{ proved, moved },
+    };
     rounds.push(round);
     problem.onRound?.(round);
-    if (!moved) return { exits, rounds, stopped: 'noise' };
-    exits = best.exits;
+    if (!moved) return { best: here, rounds, stopped: 'noise' };
+    here = best.candidate;
     current = best.measured;
   }
-  return { exits, rounds, stopped: 'rounds' };
+  return { best: here, rounds, stopped: 'rounds' };
 }

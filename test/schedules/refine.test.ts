@@ -5,7 +5,10 @@ import { refine, type Difference, type Refinement, type Round } from '../../src/
 const samples = 200;
 
 /** Losses of samples whose mean is `loss`; what the noise adds is mostly common to all schedules, a part is not. */
-function drawn(loss: (exits: readonly number[]) => number, own: number): Refinement<number[]>['measure'] {
+function drawn(
+  loss: (exits: readonly number[]) => number,
+  own: number,
+): Refinement<readonly number[], number[]>['measure'] {
   return (exits, noise) => {
     const common = stream(noise, 'common', 0).normals(samples);
     const apart = stream(noise, exits.join(), 0).normals(samples);
@@ -28,15 +31,15 @@ const goal = [2, 5, 3];
 const distance = (exits: readonly number[]): number =>
   exits.reduce((sum, exit, i) => sum + Math.abs(exit - (goal[i] ?? NaN)), 0);
 
-const problem: Refinement<number[]> = {
-  ...{ start: [3, 3, 3], neighbours: near, difference, abreast: 10, rounds: 20 },
+const problem: Refinement<readonly number[], number[]> = {
+  ...{ start: [3, 3, 3], nameOf: String, neighbours: near, difference, abreast: 10, rounds: 20 },
   measure: drawn(distance, 0.1),
 };
 
 test('it walks to the best schedule, though the noise of a single measurement hides every step', async () => {
   // Steps gain 1; the loss of one schedule alone is only known to 1 / sqrt(200) * 1 = 0.07, far apart from rivals' 0.
-  const { exits, rounds, stopped } = await refine(problem);
-  expect(exits).toEqual(goal);
+  const { best, rounds, stopped } = await refine(problem);
+  expect(best).toEqual(goal);
   expect(stopped).toBe('noise');
   expect(rounds.map(({ moved }) => moved)).toEqual([true, true, true, false]);
 });
@@ -57,11 +60,11 @@ test('it stays where all neighbours are alike, however good the luckiest of them
 });
 
 test('a round says what was seen, what was proved, and that both agree within their errors', async () => {
-  const told: Round[] = [];
+  const told: Round<readonly number[]>[] = [];
   const { rounds } = await refine({ ...problem, onRound: (round) => told.push(round) });
   expect(told).toEqual(rounds);
   const [first] = rounds;
-  expect(first?.exits).toEqual([3, 3, 3]);
+  expect(first?.from).toEqual([3, 3, 3]);
   expect(first?.seen.value).toBeCloseTo(-1, 1);
   expect(first?.proved?.value).toBeCloseTo(-1, 1);
 });
@@ -70,7 +73,7 @@ test('it stops after the rounds that it was given, and where nothing is left to 
   expect(await refine({ ...problem, rounds: 1 })).toMatchObject({ stopped: 'rounds' });
   expect(await refine({ ...problem, neighbours: () => [] })).toMatchObject({
     stopped: 'none',
-    exits: [3, 3, 3],
+    best: [3, 3, 3],
     rounds: [],
   });
 });
