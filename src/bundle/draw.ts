@@ -5,6 +5,7 @@ import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import type { Denoiser } from '../exits/denoiser.js';
+import { openApart, type ApartDenoiser } from '../exits/apart.js';
 import { openGuided, passesAt, requireAlike, scaleAt, type Guidance } from '../exits/guided.js';
 import { openPerSample, type PerSampleDenoiser } from '../exits/perSample.js';
 import type { UncertaintyHeads } from '../exits/uncertaintyFile.js';
@@ -48,6 +49,8 @@ export interface DrawPlan extends Guiding {
   readonly calls: readonly number[];
   /** Exit of each call. */
   readonly exits: readonly number[];
+  /** Exit of each call's half that asks for nothing, where halves of guidance leave apart. */
+  readonly unconditional?: readonly number[] | undefined;
   readonly clip: boolean;
   /** Multiply-adds over those of full depth. */
   readonly depthUsed: number;
@@ -77,14 +80,20 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
   const calls = callsOf(solverOf(config), process, timesteps);
   const exits = calls.map((t) => exitAt(schedule, t));
   const isMemory = (exit: number): boolean => isRemembering(bundle.plans, exit);
-  requireRemembered(exits, spec.depth, isMemory);
+  const unconditional =
+    guiding.guidance === 1 || !schedule.unconditional
+      ? undefined
+      : calls.map((t) => exitAt({ ...schedule, exits: schedule.unconditional ?? [] }, t));
+  for (const half of [exits, unconditional ?? []]) requireRemembered(half, spec.depth, isMemory);
   if (exits.some(isMemory)) {
     requireNoReturn(calls);
     requireAlike(guiding);
   }
-  const passes = exits.flatMap((exit, i) => Array<number>(passesAt(guiding, calls[i] ?? NaN)).fill(exit));
+  const passes = exits.flatMap((exit, i) =>
+    [exit, unconditional?.[i] ?? exit].slice(0, passesAt(guiding, calls[i] ?? NaN)),
+  );
   return {
-    ...{ timesteps, calls, exits, ...guiding },
+    ...{ timesteps, calls, exits, unconditional, ...guiding },
     depthUsed: depthOf(schedule.available, passes),
     clip: config.clip ?? bundle.diffusion.clip,
     macs: macsOf(schedule.available, passes) * config.count,
@@ -118,18 +127,31 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
   const { guidedChannels } = plan;
   const model = { ...(await modelIn(opened.model, frozenPrecision)), guidedChannels };
   const { spec } = model;
-  const exits = [...(perSample ? [] : plan.exits), ...(compare ? [spec.depth] : [])];
-  const denoiser = await openGuided(engine, model, exits, plan, prompts);
+  const { unconditional } = plan;
+  const used = perSample || unconditional ? [] : plan.exits;
+  const denoiser = await openGuided(
+    engine,
+    model,
+    [...used, ...(compare ? [spec.depth] : [])],
+    plan,
+    prompts,
+  );
+  const apart =
+    !perSample && unconditional
+      ? await openApart(engine, model, [...plan.exits, ...unconditional], prompts)
+      : undefined;
   const isGuided = plan.guidance !== 1;
   const leaving =
     perSample &&
     (await openPerSample(engine, model, perSample.uncertainty, perSample.threshold, isGuided, prompts));
   try {
-    if (compare) await denoiser.warmUp(Math.min(config.batch, config.count));
+    if (compare) for (const one of [denoiser, apart]) await one?.warmUp(Math.min(config.batch, config.count));
     const ways: Way[] = [
       leaving
         ? leavingWay(leaving, plan)
-        : way('scheduled', denoiser, plan, (call) => plan.exits[call] ?? spec.depth),
+        : apart
+          ? apartWay(apart, plan)
+          : way('scheduled', denoiser, plan, (call) => plan.exits[call] ?? spec.depth),
       ...(compare ? [way('full depth', denoiser, plan, () => spec.depth)] : []),
     ];
     const drawing = await drawAll(
@@ -153,6 +175,7 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
   } finally {
     progress.end();
     await denoiser.dispose();
+    await apart?.dispose();
     await leaving?.dispose();
   }
 }
@@ -163,6 +186,20 @@ function way(name: string, denoiser: Denoiser, guidance: Guidance, exitOf: (call
     begin() {
       const trajectory = denoiser.begin();
       return (x, t, y, call) => trajectory.predict(exitOf(call), { x, t, y, guidance: scaleAt(guidance, t) });
+    },
+  };
+}
+
+function apartWay(denoiser: ApartDenoiser, plan: DrawPlan & Guidance): Way {
+  const at = (exits: readonly number[] | undefined, call: number): number => exits?.[call] ?? NaN;
+  return {
+    name: 'scheduled',
+    begin() {
+      const trajectory = denoiser.begin();
+      return (x, t, y, call) =>
+        trajectory.predict(at(plan.exits, call), at(plan.unconditional, call), {
+          ...{ x, t, y, guidance: scaleAt(plan, t) },
+        });
     },
   };
 }

@@ -46,6 +46,22 @@ describe('the plan of a drawing', () => {
       expect(planDrawing(opened, await config('count=3', `guidance=${guidance}`)).macs).toBe(2 * 3 * 240);
   });
 
+  it('counts each half where they leave apart, and one pass where guidance is off', async () => {
+    const apart: OpenedBundle = {
+      ...opened,
+      bundle: { ...opened.bundle, schedule: { ...schedule, unconditional: [1, 1, 1, 2] } },
+    };
+    const plan = planDrawing(apart, await config('count=3', 'guidance=2'));
+    expect(plan.unconditional).toEqual([1, 1, 1, 2]);
+    expect(plan.macs).toBe(3 * (240 + 3 * 30 + 55));
+    expect(plan.depthUsed).toBeCloseTo((240 + 145) / 800, 12);
+    const few = planDrawing(apart, await config('count=3', 'guidance=2', 'guidanceInterval=[300,600]'));
+    expect(few.macs).toBe(3 * (240 + 2 * 30));
+    const plain = planDrawing(apart, await config('count=3', 'guidance=1'));
+    expect(plain.unconditional).toBeUndefined();
+    expect(plain.macs).toBe(3 * 240);
+  });
+
   it('counts one pass where guidance is off', async () => {
     const plan = planDrawing(opened, await config('guidance=2', 'guidanceInterval=[300,600]'));
     expect(plan).toMatchObject({ guidance: 2, guidanceInterval: [300, 600] });
