@@ -94,6 +94,9 @@ export function planEvaluation(
       cost({
         ...{ name, kind: 'scheduled', timesteps, model },
         exits: timesteps.map((t) => exitAt(schedule, t)),
+        unconditional:
+          schedule.unconditional &&
+          timesteps.map((t) => exitAt({ ...schedule, exits: schedule.unconditional ?? [] }, t)),
       }),
   );
   const others = scheduled.flatMap(({ depthUsed }) =>

@@ -9,6 +9,7 @@ import { nearestTo } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import { Interrupted } from '../errors.js';
 import type { Denoiser } from '../exits/denoiser.js';
+import { openApart, type ApartDenoiser } from '../exits/apart.js';
 import { openGuided, passesAt, scaleAt, type Guidance } from '../exits/guided.js';
 import { exitMacs, type Model } from '../exits/model.js';
 import type { Prompts } from '../exits/prompts.js';
@@ -130,12 +131,13 @@ export async function evaluateWays(
 /** Multiply-adds of one sample. */
 export function macsOfWay(way: SamplingWay, sampling: Stepping): number {
   const exits = exitsOfCalls(way, sampling);
-  const cost = new Map([...new Set(exits)].map((exit) => [exit, exitMacs(way.model, exit)]));
+  const other = way.unconditional ? exitsOfCalls({ ...way, exits: way.unconditional }, sampling) : exits;
+  const cost = new Map([...new Set([...exits, ...other])].map((exit) => [exit, exitMacs(way.model, exit)]));
   const calls = callsOf(sampling.solver, sampling.diffusion, way.timesteps);
-  return exits.reduce(
-    (sum, exit, i) => sum + (cost.get(exit) ?? NaN) * passesAt(sampling, calls[i] ?? NaN),
-    0,
-  );
+  return calls.reduce((sum, t, i) => {
+    const passes = [exits[i], other[i]].slice(0, passesAt(sampling, t));
+    return sum + passes.reduce<number>((all, exit) => all + (cost.get(exit ?? NaN) ?? NaN), 0);
+  }, 0);
 }
 
 /** What decides which calls a way makes, and what each costs. */
@@ -223,20 +225,33 @@ interface Studio {
 function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: EvaluateOptions): Studio {
   const { solver, diffusion, clip, prompts, count, batch } = sampling;
   const denoisers = new Map<Model, Denoiser>();
+  const aparts = new Map<Model, ApartDenoiser>();
+  const isApart = ({ unconditional }: SamplingWay): boolean =>
+    unconditional !== undefined && sampling.guidance !== 1;
+  // The last batch may be smaller.
+  const warm = async (denoiser: Pick<Denoiser, 'warmUp'>): Promise<void> => {
+    for (const size of new Set([Math.min(batch, count), count % batch]))
+      if (size > 0) await denoiser.warmUp(size);
+  };
   const open = async (): Promise<void> => {
     for (const model of new Set(ways.map((way) => way.model))) {
-      const exits = ways.filter((way) => way.model === model).flatMap((way) => way.exits);
+      const own = ways.filter((way) => way.model === model);
+      const exits = own.filter((way) => !isApart(way)).flatMap((way) => way.exits);
       const denoiser = await openGuided(engine, model, exits, sampling, prompts);
       denoisers.set(model, denoiser);
-      // The last batch may be smaller.
-      for (const size of new Set([Math.min(batch, count), count % batch]))
-        if (size > 0) await denoiser.warmUp(size);
+      await warm(denoiser);
+      const halves = own.filter(isApart).flatMap((way) => [...way.exits, ...(way.unconditional ?? [])]);
+      if (halves.length === 0) continue;
+      const apart = await openApart(engine, model, halves, prompts);
+      aparts.set(model, apart);
+      await warm(apart);
     }
   };
   return {
     async draw(way, { seed, from, count: some }, onCall) {
       if (denoisers.size === 0) await open();
       const denoiser = denoisers.get(way.model);
+      const apart = isApart(way) ? aparts.get(way.model) : undefined;
       if (!denoiser) throw new Error(`the model of ${way.name} was not opened`);
       const { channels, imageSize } = way.model.spec;
       const options = {
@@ -244,10 +259,26 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
         length: channels * imageSize ** 2,
         classes: prompts.count,
       };
-      return timedBatch(options, from, some, wayOf(way, denoiser, sampling), onCall);
+      const drawn = apart ? apartWayOf(way, apart, sampling) : wayOf(way, denoiser, sampling);
+      return timedBatch(options, from, some, drawn, onCall);
     },
     async dispose() {
-      for (const denoiser of denoisers.values()) await denoiser.dispose();
+      for (const denoiser of [...denoisers.values(), ...aparts.values()]) await denoiser.dispose();
+    },
+  };
+}
+
+function apartWayOf(way: SamplingWay, denoiser: ApartDenoiser, sampling: Sampling): Way {
+  const exits = exitsOfCalls(way, sampling);
+  const other = exitsOfCalls({ ...way, exits: way.unconditional ?? [] }, sampling);
+  return {
+    name: way.name,
+    begin() {
+      const trajectory = denoiser.begin();
+      return (x, t, y, call) =>
+        trajectory.predict(exits[call] ?? NaN, other[call] ?? NaN, {
+          ...{ x, t, y, guidance: scaleAt(sampling, t) },
+        });
     },
   };
 }

@@ -54,8 +54,12 @@ export async function forgetBatches(folder: string): Promise<void> {
 }
 
 /** Heads of exits that it does not use change nothing. Ways that draw the same have seconds of their own, so names count. */
-function decidedByWay({ name, timesteps, exits, model }: SamplingWay): unknown {
-  return { name, timesteps, exits, heads: model.plans.filter(({ exit }) => exits.includes(exit)) };
+function decidedByWay({ name, timesteps, exits, unconditional, model }: SamplingWay): unknown {
+  const used = [...exits, ...(unconditional ?? [])];
+  return {
+    ...{ name, timesteps, exits, unconditional },
+    heads: model.plans.filter(({ exit }) => used.includes(exit)),
+  };
 }
 
 function hashOf(value: unknown): string {

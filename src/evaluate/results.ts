@@ -42,6 +42,10 @@ const rowSchema = z.object({
   kind: z.enum(wayKinds).describe('what it is; docs/evaluate.md describes them'),
   timesteps: z.array(z.number().min(0)).describe('native t in sampling order'),
   exits: z.array(z.int().min(1)).describe('exit of each of `timesteps`'),
+  unconditional: z
+    .array(z.int().min(1))
+    .optional()
+    .describe('exit of the half of guidance that asks for nothing, where it has its own'),
   macs: z.number().positive().describe('multiply-adds of one image, of both passes where it is guided'),
   depthUsed: z.number().positive().describe('`macs` over those of full depth'),
   fid: uncertain.describe('of all seeds: mean of their distances'),
@@ -123,6 +127,7 @@ export function evaluatedRows(rows: readonly Row[], count: number): EvaluatedRow
     const seconds = secondsOf(row);
     return {
       ...{ name: way.name, kind: way.kind, timesteps: [...way.timesteps], exits: [...way.exits] },
+      ...(way.unconditional && { unconditional: [...way.unconditional] }),
       ...{ macs, depthUsed, fid: brief(distanceOf(seeds, 'fid')), kid: brief(distanceOf(seeds, 'kid')) },
       precision: over(({ precision }) => precision),
       recall: over(({ recall }) => recall),

@@ -27,6 +27,8 @@ export interface Course {
   readonly timesteps: readonly number[];
   /** Exit of each timestep. */
   readonly exits: readonly number[];
+  /** Exit of the half of guidance that asks for nothing, where it has its own. */
+  readonly unconditional?: readonly number[] | undefined;
 }
 
 /** A course, and the model that runs it. Ways that share a model share what is compiled. */

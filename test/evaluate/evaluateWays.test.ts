@@ -61,6 +61,8 @@ const options: EvaluateOptions = {
   },
   signal: new AbortController().signal,
 };
+/** Of `mixed`, the half that asks for nothing leaves early for longer. */
+const apart: SamplingWay = { ...mixed, name: 'apart', unconditional: [1, 1, 1, spec.depth] };
 /** Without seconds, which no two runs share. */
 const numbersOf = (rows: readonly Row[]): unknown =>
   rows.map(({ macs, depthUsed, seeds }) => ({
@@ -127,6 +129,16 @@ describe('evaluating ways', () => {
     expect(row?.macs).toBe(2 * (2 * early + 2 * whole));
     expect(row?.depthUsed).toBeCloseTo((2 * early + 2 * whole) / (4 * whole), 12);
     expect(few?.depthUsed).toBe(0.5);
+  });
+
+  it('draws halves of guidance that leave apart, each at its cost', async () => {
+    const together: SamplingWay = { ...mixed, name: 'together', unconditional: mixed.exits };
+    const [, row, same, other] = await evaluateWays([full, mixed, together, apart], options);
+    expect(same?.seeds[0]?.drift).toBeCloseTo(row?.seeds[0]?.drift ?? NaN, 6);
+    expect(same?.macs).toBe(row?.macs);
+    const [early, whole] = [exitMacs(model, 1), exitMacs(model, spec.depth)];
+    expect(other?.macs).toBe(2 * early + 2 * whole + 3 * early + whole);
+    expect(other?.seeds[0]?.drift).not.toBeCloseTo(row?.seeds[0]?.drift ?? NaN, 6);
   });
 
   it('gives the same numbers in batches of another size', async () => {
