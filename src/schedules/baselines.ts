@@ -105,8 +105,13 @@ export function fewerSteps(options: SolveOptions, speedup: number): Schedule {
   const count = Math.max(1, Math.floor(options.timesteps.length / speedup + 1e-9));
   const timesteps = respace(options.table.steps, String(count));
   const { weights: _, ...rest } = options;
-  const exits = timesteps.map(() => options.table.exits.length - 1);
-  return told({ ...rest, timesteps }, exits, 1, 'fewer-steps');
+  return fullDepthOf({ ...rest, timesteps });
+}
+
+/** Full depth at every step: of so few steps, or what has nothing to lose. */
+export function fullDepthOf(options: SolveOptions): Schedule {
+  const full = options.table.exits.length - 1;
+  return told(options, options.timesteps.map(() => full), 1, 'fewer-steps');
 }
 
 /** The best of some schedules, given as indices of exits. */

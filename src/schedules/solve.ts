@@ -63,10 +63,15 @@ export function trainedSchedule(options: SolveOptions, exits: Float32Array): Sch
 
 /** The largest speed-up that the options reach, in ten-thousandths. */
 export function mostSpeedup(options: SolveOptions): number {
+  // Rounded down, so that asking for it works.
+  return Math.floor((fullCost(options) / leastCost(options)) * 1e4) / 1e4;
+}
+
+/** Cost of the cheapest schedule that the options allow. */
+export function leastCost(options: SolveOptions): number {
   const found = best(problemOf(options), { least: 'cost', budget: Number.MAX_VALUE });
   if (!found) throw new Error('full depth is always allowed');
-  // Rounded down, so that asking for it works.
-  return Math.floor((fullCost(options) / found.lost) * 1e4) / 1e4;
+  return found.lost;
 }
 
 /**

@@ -20,7 +20,7 @@ function openedWith(plans: readonly HeadPlan[]): OpenedBundle {
   const available = measuredExits(model);
   const depthUsed = depthOf(available, exits);
   const schedule: Schedule = {
-    ...{ format: 'exithead-schedule', version: 1, backbone: 'b', heads: 'h', steps: 100 },
+    ...{ format: 'exithead-schedule', version: 2, backbone: 'b', heads: 'h', steps: 100 },
     ...{ available, timesteps, exits, weights: timesteps.map(() => 1) },
     asked: { speedup: 1, monotone: false, rule: 'optimal' },
     predicted: { depthUsed, speedup: 1 / depthUsed, excess: 0, excessStandardError: 0 },

@@ -1,0 +1,50 @@
+// How much does a mistake at each step count, whatever the number of steps? The step's own share apart from the network's.
+import { alphaBar, type Diffusion } from '../diffusion/betas.js';
+import { weightAt } from '../training/lambda.js';
+import { sensitivityPoints, type Sensitivity } from './sensitivity.js';
+
+/**
+ * What DDIM (eta 0) does with epsilon in each step, x' = sqrt(a' / a) x + c epsilon: c = sqrt(1 - a') - sqrt(a' (1 - a) / a),
+ * with a' = 1 after the last step. Song et al., "Denoising Diffusion Implicit Models", ICLR 2021, equation 12.
+ * @param timesteps native t, descending
+ */
+export function ddimCoefficients(diffusion: Diffusion, timesteps: readonly number[]): number[] {
+  return timesteps.map((t, i) => {
+    const [now, next] = [alphaBar(diffusion, t), alphaAfter(diffusion, timesteps, i)];
+    return Math.sqrt(1 - next) - Math.sqrt((next * (1 - now)) / now);
+  });
+}
+
+function alphaAfter(diffusion: Diffusion, timesteps: readonly number[], i: number): number {
+  const next = timesteps[i + 1];
+  return next === undefined ? 1 : alphaBar(diffusion, next);
+}
+
+/**
+ * Mean square that the final sample would move for a mistake in epsilon of mean square 1, if no later step answered it:
+ * c^2 / a', since later steps scale x by sqrt(1 / a') in all. They do answer it, so this overrates early steps.
+ */
+export function closedFormWeights(diffusion: Diffusion, timesteps: readonly number[]): number[] {
+  const coefficients = ddimCoefficients(diffusion, timesteps);
+  return coefficients.map((c, i) => c ** 2 / alphaAfter(diffusion, timesteps, i));
+}
+
+/**
+ * Sensitivities at the steps of any DDIM sampler: what was measured at a step is its c^2 times how the network answers
+ * there, and the latter goes on straight lines between the times that were measured.
+ */
+export function sensitivityAt(
+  sensitivity: Sensitivity,
+  diffusion: Diffusion,
+  timesteps: readonly number[],
+): number[] {
+  const measured = new Map(
+    ddimCoefficients(diffusion, sensitivity.timesteps).map((c, i) => [sensitivity.timesteps[i], c]),
+  );
+  const points = sensitivityPoints(sensitivity).map(({ at, weight }) => ({
+    at,
+    weight: weight / (measured.get(at) ?? NaN) ** 2,
+  }));
+  const coefficients = ddimCoefficients(diffusion, timesteps);
+  return timesteps.map((t, i) => weightAt({ axis: 't', points }, t) * (coefficients[i] ?? NaN) ** 2);
+}
