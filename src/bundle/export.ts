@@ -15,6 +15,7 @@ import { fromFolder } from './place.js';
 /** Where a run keeps what `profile` and `schedule` write. */
 export const errorTablePath = (run: Run): string => join(run.path, 'error-table.json');
 export const sensitivityPath = (run: Run): string => join(run.path, 'sensitivity.json');
+export const trajectoriesPath = (run: Run): string => join(run.path, 'trajectories.json');
 export const schedulePath = (run: Run): string => join(run.path, 'schedule.json');
 
 /** What was measured of a run, if it was. @throws UserError if that was of other heads than the run now holds */

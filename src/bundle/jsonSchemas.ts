@@ -10,6 +10,7 @@ import { errorTableFormat } from '../schedules/errorTable.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
+import { trajectoriesFormat } from '../schedules/trajectories.js';
 import { timeWeightsFormat } from '../training/timeTable.js';
 import { bundleFormat } from './description.js';
 import { onnxManifestFormat } from './onnxManifest.js';
@@ -27,6 +28,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(errorPartFormat),
     schemaOf(scheduleFormat),
     schemaOf(sensitivityFormat),
+    schemaOf(trajectoriesFormat),
     schemaOf(calibrationFormat),
     schemaOf(bundleFormat),
     schemaOf(onnxManifestFormat),

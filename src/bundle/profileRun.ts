@@ -1,18 +1,20 @@
 // How is a run measured? On what its config says, whole or in parts; the error table goes into its folder.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requireGuidable } from '../backbones/guidance.js';
+import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { openData } from '../data/open.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
-import { respace } from '../diffusion/respace.js';
 import { UserError } from '../errors.js';
+import { channelsOf, requireAlike } from '../exits/guided.js';
+import { remembers } from '../exits/heads.js';
 import { modelIn } from '../exits/precision.js';
 import { isFile } from '../files/disk.js';
 import { mergedTable, readErrorPart, writeErrorPart, type ErrorPart } from '../schedules/errorParts.js';
 import { writeErrorTable, type ErrorTable } from '../schedules/errorTable.js';
 import type { Shard } from '../schedules/heldOut.js';
 import { profilePart, type ProfileOptions } from '../schedules/profile.js';
+import { scheduledTimes } from '../schedules/scheduledTimes.js';
 import { binsOf, type TimeBin } from '../schedules/timeBins.js';
 import type { Work } from '../training/fit.js';
 import type { Trained } from '../training/openTrained.js';
@@ -91,15 +93,20 @@ async function measuredPart(
 ): Promise<ErrorPart> {
   const { run, config, backbone, heads, model } = trained;
   const { samples, batch, binning, guidance, standardError } = config.profile;
+  const { guidanceInterval } = config.sample;
+  const guidedChannels = channelsOf(config.sample);
   requireGuidable(backbone.spec, guidance);
+  requireChannels(backbone.spec, guidedChannels);
+  if (model.plans.some(({ kind }) => remembers(kind))) requireAlike({ guidance, guidanceInterval });
   const path = errorPartPath(run, shard);
   if (resume && !(await isFile(path)))
     throw new UserError(`there is no ${path} to go on from. Leave out --resume to start anew.`);
   const options: ProfileOptions = {
-    ...{ engine, signal, progress, samples, batch, binning, guidance, standardError },
+    ...{ engine, signal, progress, samples, batch, binning, standardError },
+    guidance: { guidance, guidanceInterval },
     dataset: await openData(config.data, 'test', backbone.spec),
     prompts: await openPrompts(backbone.spec, config.data.captions, 'data.captions'),
-    model: await modelIn(model, config.engine.frozenPrecision),
+    model: { ...(await modelIn(model, config.engine.frozenPrecision)), guidedChannels },
     fingerprints: { backbone: backbone.fingerprint, heads: heads.fingerprint },
     diffusion: diffusion(config.diffusion),
     bins: profileBins(config),
@@ -113,13 +120,9 @@ async function measuredPart(
 }
 
 /** The time bins that `profile.binning` asks for. */
-export function profileBins({
-  profile,
-  schedule,
-  diffusion: settings,
-}: Pick<Trained['config'], 'profile' | 'schedule' | 'diffusion'>): TimeBin[] {
-  return binsOf(profile.binning, diffusion(settings), {
-    count: profile.bins,
-    timesteps: respace(settings.steps, String(schedule.steps)),
-  });
+export function profileBins(
+  config: Pick<Trained['config'], 'profile' | 'schedule' | 'diffusion'>,
+): TimeBin[] {
+  const { binning, bins } = config.profile;
+  return binsOf(binning, diffusion(config.diffusion), { count: bins, timesteps: scheduledTimes(config) });
 }

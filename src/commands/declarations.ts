@@ -167,6 +167,10 @@ export const profile = declare({
       'exithead profile runs/001-mnist-heads --sensitivity',
       'how far a mistake at each step moves the final sample',
     ],
+    [
+      'exithead profile runs/001-mnist-heads --trajectories --dry-run',
+      'what it costs to follow every exit through trajectories',
+    ],
   ],
   positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
   common: ['set', 'engine', 'seed', 'resume', 'dry-run'],
@@ -187,6 +191,10 @@ export const profile = declare({
     sensitivity: {
       type: 'boolean',
       meaning: 'measure how far a mistake at each step of the solver moves the sample, not the error table',
+    },
+    trajectories: {
+      type: 'boolean',
+      meaning: 'measure how far each exit at each step moves the sample, pairs of them, and fewer steps',
     },
   },
 });

@@ -2,6 +2,7 @@
 import type { EvaluatedRow, Evaluation } from '../evaluate/results.js';
 import { verdictOf, type Calibration } from '../schedules/calibration.js';
 import type { Sensitivity } from '../schedules/sensitivity.js';
+import type { Trajectories } from '../schedules/trajectories.js';
 import type { Terminal } from './terminal.js';
 
 export function showEvaluation({ rows, features, reference }: Evaluation, terminal: Terminal): void {
@@ -62,6 +63,40 @@ export function showSensitivity({ timesteps, noise, exit }: Sensitivity, termina
     row('noise', noise.value),
     ...(exit ? [row(`exit ${exit.exit}`, exit.value)] : []),
   ]);
+}
+
+/** At most eight calls, from noise to data; then what adds up, and what fewer steps cost. */
+export function showTrajectories(table: Trajectories, terminal: Terminal): void {
+  const { timesteps, exits, single, additive, pairs, steps } = table;
+  const last = timesteps.length - 1;
+  const shown = [...new Set(Array.from({ length: 8 }, (_, i) => Math.round((i * last) / 7)))];
+  terminal.line('mean square of how far the final sample moves, where one exit answers one call');
+  terminal.table([
+    ['native t', ...shown.map((i) => round(timesteps[i] ?? NaN))],
+    ...exits
+      .slice(0, -1)
+      .map(({ exit }, k) => [
+        `exit ${exit}`,
+        ...shown.map((i) => single.drift[k]?.[i]?.toExponential(1) ?? '-'),
+      ]),
+  ]);
+  if (additive)
+    terminal.line(
+      `${pairs.length} pairs move it ${additive.ratio.toFixed(2)} ± ${additive.standardError.toFixed(2)} times as far as the sum ` +
+        `of both alone; rank correlation ${additive.rankCorrelation.toFixed(2)}`,
+    );
+  if (steps.length > 1) {
+    terminal.line(`full depth in fewer steps than ${steps.at(-1)?.steps}`);
+    terminal.table([
+      ['steps', ...steps.slice(0, -1).map((one) => one.steps)],
+      ['drift', ...steps.slice(0, -1).map(({ drift }) => drift.toExponential(1))],
+    ]);
+  }
+}
+
+/** Times between two diffusion steps, to a tenth. */
+function round(t: number): number {
+  return Math.round(10 * t) / 10;
 }
 
 export function showCalibration(calibration: Calibration, terminal: Terminal): void {

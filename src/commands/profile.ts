@@ -16,6 +16,7 @@ import { binName } from '../schedules/timeBins.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
 import type { profile as declared } from './declarations.js';
 import { profileSensitivity } from './profileSensitivity.js';
+import { profileTrajectories } from './profileTrajectories.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 import { workOf } from './work.js';
@@ -24,12 +25,16 @@ export default async function run(
   call: Call<OptionsOf<typeof declared>>,
   terminal: Terminal,
 ): Promise<Result> {
-  const { sensitivity, merge, shard: asked } = call.options;
+  const { sensitivity, trajectories, merge, shard: asked } = call.options;
   const trained = await openTrained(targetOf(call), call.set);
-  const modes = { '--shard': asked !== undefined, '--merge': merge, '--sensitivity': sensitivity };
+  const modes = {
+    ...{ '--shard': asked !== undefined, '--merge': merge },
+    ...{ '--sensitivity': sensitivity, '--trajectories': trajectories },
+  };
   const chosen = Object.entries(modes).flatMap(([name, isChosen]) => (isChosen ? [name] : []));
   if (chosen.length > 1) throw new UserError(`${chosen.join(' and ')} do different work. Give one of them.`);
   if (sensitivity) return profileSensitivity(trained, call, terminal);
+  if (trajectories) return profileTrajectories(trained, call, terminal);
   const shard = asked === undefined ? undefined : shardOf(asked);
   if (call.dryRun) return rehearse(trained, shard, terminal);
   if (merge) return shown(trained, await mergeShards(trained), call, terminal);

@@ -3,7 +3,6 @@ import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { sensitivityPath } from '../bundle/export.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
-import { respace } from '../diffusion/respace.js';
 import { engineLine } from '../engine/engine.js';
 import { channelsOf, openGuided, scaleAt } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
@@ -14,6 +13,7 @@ import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measureSensitivity, sensitivityPasses } from '../schedules/measureSensitivity.js';
 import { writeSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
 import { measuredExits } from '../schedules/profile.js';
+import { scheduledTimes } from '../schedules/scheduledTimes.js';
 import type { Trained } from '../training/openTrained.js';
 import { showSensitivity } from './measured.js';
 import type { Terminal } from './terminal.js';
@@ -34,7 +34,7 @@ export async function profileSensitivity(
   requireGuidable(spec, guidance);
   const guidedChannels = channelsOf(config.sample);
   requireChannels(spec, guidedChannels);
-  const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
+  const timesteps = scheduledTimes(config);
   const solver = solverOf(config.sample);
   // Of an exit that remembers, the mistake depends on what came before; the one in the middle speaks for the others.
   const mistaken = model.plans.filter(({ kind }) => !remembers(kind));

@@ -473,7 +473,17 @@ export const profileSection = z
       .max(1_000_000)
       .default(64)
       .describe(
-        'with --sensitivity: samples that mistakes are followed on, through all steps of the schedule',
+        'with --sensitivity and --trajectories: samples that mistakes are followed on, through all steps of the schedule',
+      ),
+    pairs: from0(100_000)
+      .default(32)
+      .describe('with --trajectories: pairs of exits whose drift is compared with the sum of both alone'),
+    stepCounts: z
+      .array(count(100_000))
+      .max(1000)
+      .default([])
+      .describe(
+        'with --trajectories: smaller numbers of steps, at full depth; unless given, from 0.4 to 0.9 of schedule.steps',
       ),
   })
   .prefault({})

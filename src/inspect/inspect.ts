@@ -106,6 +106,8 @@ function applicable(kind: Inspected['kind']): readonly (keyof InspectOptions)[] 
     case 'error table':
     case 'evaluation':
     case 'sensitivities':
+    case 'trajectories':
+    case 'part of an error table':
     case 'calibration':
       return ['backbone'];
     case 'autoencoder':

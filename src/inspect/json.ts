@@ -9,10 +9,12 @@ import { UserError } from '../errors.js';
 import { featuresFormat } from '../evaluate/featuresFile.js';
 import { evaluationFormat } from '../evaluate/results.js';
 import { calibrationFormat } from '../schedules/calibration.js';
+import { errorPartFormat } from '../schedules/errorParts.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import { shown } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
+import { trajectoriesFormat } from '../schedules/trajectories.js';
 import { isVaeConfig } from '../vae/spec.js';
 import { backboneConfigFacts, isBackboneConfig, type BackboneConfigFacts } from './backboneConfig.js';
 import { bundleFacts, type BundleFacts } from './bundle.js';
@@ -22,11 +24,15 @@ import { featuresFacts, type FeaturesFacts } from './features.js';
 import { latentsFacts, type LatentsFacts } from './latents.js';
 import {
   calibrationFacts,
+  errorPartFacts,
   evaluationFacts,
   sensitivityFacts,
+  trajectoriesFacts,
   type CalibrationFacts,
+  type ErrorPartFacts,
   type EvaluationFacts,
   type SensitivityFacts,
+  type TrajectoriesFacts,
 } from './measured.js';
 import { onnxGraphsFacts, type OnnxGraphsFacts } from './onnxGraphs.js';
 import { scheduleFacts, type ScheduleFacts } from './schedule.js';
@@ -37,6 +43,7 @@ export type JsonFacts =
   | BundleFacts
   | CalibrationFacts
   | CaptionsFacts
+  | ErrorPartFacts
   | ErrorTableFacts
   | EvaluationFacts
   | FeaturesFacts
@@ -44,6 +51,7 @@ export type JsonFacts =
   | OnnxGraphsFacts
   | ScheduleFacts
   | SensitivityFacts
+  | TrajectoriesFacts
   | VaeConfigFacts;
 
 type Reader = (path: string, backbone: string | undefined) => Promise<JsonFacts>;
@@ -54,7 +62,9 @@ const readers = new Map<string, Reader>([
   [onnxManifestFormat.name, (path) => onnxGraphsFacts(folderOf(path, onnxManifestFile))],
   [scheduleFormat.name, scheduleFacts],
   [errorTableFormat.name, errorTableFacts],
+  [errorPartFormat.name, errorPartFacts],
   [sensitivityFormat.name, sensitivityFacts],
+  [trajectoriesFormat.name, trajectoriesFacts],
   [calibrationFormat.name, calibrationFacts],
   [evaluationFormat.name, evaluationFacts],
   [featuresFormat.name, (path) => featuresFacts(path)],

@@ -1,9 +1,12 @@
-// What did an evaluation, a table of sensitivities or a calibration find, and do they fit the heads beside them?
+// What did an evaluation, sensitivities, trajectories, a calibration or a part of an error table find, and do they fit the
+// heads beside them?
 import { evaluationFormat, type Evaluation } from '../evaluate/results.js';
 import { readCalibration } from '../schedules/calibrationFile.js';
 import type { Calibration } from '../schedules/calibration.js';
+import { readErrorPart, type ErrorPart } from '../schedules/errorParts.js';
 import { readJsonFile } from '../schedules/jsonFile.js';
 import { readSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
+import { readTrajectories, type Trajectories } from '../schedules/trajectories.js';
 import { bytesAt } from './bytes.js';
 import { fitProblems, fitsOf, type Fit } from './fit.js';
 
@@ -19,6 +22,12 @@ interface Measured<Kind extends string, T> {
 
 export type EvaluationFacts = Measured<'evaluation', Evaluation>;
 export type SensitivityFacts = Measured<'sensitivities', Sensitivity>;
+export type ErrorPartFacts = Measured<
+  'part of an error table',
+  Pick<ErrorPart, 'format' | 'drawn' | 'shard' | 'batches' | 'done'> &
+    Pick<ErrorPart['measured'], 'backbone' | 'heads' | 'exits'>
+>;
+export type TrajectoriesFacts = Measured<'trajectories', Trajectories>;
 export type CalibrationFacts = Measured<'calibration', Calibration>;
 
 export async function evaluationFacts(path: string, given: string | undefined): Promise<EvaluationFacts> {
@@ -27,6 +36,26 @@ export async function evaluationFacts(path: string, given: string | undefined): 
 
 export async function sensitivityFacts(path: string, given: string | undefined): Promise<SensitivityFacts> {
   return measured('sensitivities', path, await readSensitivity(path), given);
+}
+
+export async function trajectoriesFacts(path: string, given: string | undefined): Promise<TrajectoriesFacts> {
+  return measured('trajectories', path, await readTrajectories(path), given);
+}
+
+/** Without its sums, which say nothing to a person. */
+export async function errorPartFacts(path: string, given: string | undefined): Promise<ErrorPartFacts> {
+  const { measured: of, drawn, shard, batches, done, format } = await readErrorPart(path);
+  const table = {
+    format,
+    backbone: of.backbone,
+    heads: of.heads,
+    exits: of.exits,
+    drawn,
+    shard,
+    batches,
+    done,
+  };
+  return measured('part of an error table', path, table, given);
 }
 
 export async function calibrationFacts(path: string, given: string | undefined): Promise<CalibrationFacts> {

@@ -1,7 +1,7 @@
 // What did a run make, and how far has it come?
 import { dirname, join } from 'node:path';
 import type { BackboneSpec } from '../backbones/backbone.js';
-import { errorTablePath, schedulePath, sensitivityPath } from '../bundle/export.js';
+import { errorTablePath, schedulePath, sensitivityPath, trajectoriesPath } from '../bundle/export.js';
 import { purposeOf } from '../config/purpose.js';
 import type { PretrainConfig, TrainConfig } from '../config/schema.js';
 import { countOf } from '../engine/tensors.js';
@@ -14,6 +14,7 @@ import { readErrorTable, type MeasuredExit } from '../schedules/errorTable.js';
 import { measuredExits } from '../schedules/profile.js';
 import { readSchedule } from '../schedules/schedule.js';
 import { readSensitivity } from '../schedules/sensitivity.js';
+import { readTrajectories } from '../schedules/trajectories.js';
 import { checkpointPath, checkpointSteps } from '../training/checkpoints.js';
 import { openTrained } from '../training/openTrained.js';
 import { uncertaintyPath, uncertaintyRunName } from '../training/trainUncertainty.js';
@@ -71,7 +72,8 @@ export interface UncertaintyRunFacts extends CommonFacts {
   readonly of: string;
 }
 
-type Made = 'error table' | 'sensitivities' | 'schedule' | 'uncertainty heads' | 'calibration';
+type Made =
+  'error table' | 'sensitivities' | 'trajectories' | 'schedule' | 'uncertainty heads' | 'calibration';
 
 /** Its training is done, but it does not open: its backbone is gone or another, or its heads are damaged. */
 export interface UnopenedRunFacts extends CommonFacts {
@@ -165,6 +167,7 @@ async function trainFacts(path: string, config: TrainConfig): Promise<RunFacts> 
   for (const [what, file, read] of [
     ['error table', errorTablePath(run), readErrorTable],
     ['sensitivities', sensitivityPath(run), readSensitivity],
+    ['trajectories', trajectoriesPath(run), readTrajectories],
     ['schedule', schedulePath(run), readSchedule],
     [
       'uncertainty heads',

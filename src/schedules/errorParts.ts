@@ -8,12 +8,13 @@ import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 import { accumulator } from './measure.js';
 import type { Sums } from './moments.js';
 
-const { backbone, heads, steps, bins, exits, binning, ages, guidance } = errorTableSchema.shape;
+const { backbone, heads, steps, bins, exits, binning, ages, guidance, guidanceChannels, guidanceInterval } =
+  errorTableSchema.shape;
 
 /** What is measured, and on which samples: two parts of one measurement agree in it. */
 const planSchema = z.object({
   measured: z
-    .object({ backbone, heads, bins, exits, binning, ages, guidance })
+    .object({ backbone, heads, bins, exits, binning, ages, guidance, guidanceChannels, guidanceInterval })
     .describe('what is measured, as in the error table'),
   drawn: z
     .object({

@@ -68,6 +68,21 @@ export interface Statistic {
   readonly standardError: (number | null)[][];
 }
 
+/** Which part of guidance a file was measured after. */
+export const guidanceFields = {
+  guidanceChannels: z
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe('how many channels guidance moved, from the first; all unless given'),
+  guidanceInterval: z
+    .array(z.number().min(0))
+    .length(2)
+    .optional()
+    .describe('native times from and to which guidance was on; all unless given'),
+};
+
 /** What was measured of some samples; the backbone is the last exit. */
 const errorsSchema = z.object({
   count: z.array(z.int().min(0)).describe('samples by bin; every exit saw all of them'),
@@ -100,6 +115,7 @@ export const errorTableSchema = z
       .min(0)
       .optional()
       .describe('scale of the classifier-free guidance that predictions were measured after; 1 unless given'),
+    ...guidanceFields,
     ...errorsSchema.shape,
     x0: otherErrorsSchema.optional().describe('the same in x0, the image that a prediction implies'),
     v: otherErrorsSchema.optional().describe('the same in v, sqrt(a) epsilon - sqrt(1 - a) x0'),

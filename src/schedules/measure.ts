@@ -28,7 +28,18 @@ export interface MeasuredSample {
 
 /** What is measured: all of an error table but its numbers. */
 export type Measurement = Readonly<
-  Pick<ErrorTable, 'backbone' | 'heads' | 'bins' | 'exits' | 'binning' | 'ages' | 'guidance'>
+  Pick<
+    ErrorTable,
+    | 'backbone'
+    | 'heads'
+    | 'bins'
+    | 'exits'
+    | 'binning'
+    | 'ages'
+    | 'guidance'
+    | 'guidanceChannels'
+    | 'guidanceInterval'
+  >
 >;
 
 export interface Accumulator {

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import type { HostTensor } from '../engine/tensors.js';
 import { Interrupted, UserError } from '../errors.js';
 import { remembers } from '../exits/heads.js';
+import { scaleAt, type Guidance } from '../exits/guided.js';
 import { exitMacs, exitsOf, isRemembering, keptMacs, type Model } from '../exits/model.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { stream } from '../random.js';
@@ -28,8 +29,8 @@ export interface ProfileOptions extends Omit<HeldOut, 'done'> {
   readonly binning?: Binning;
   /** How old the memories of heads that remember are; others need none. */
   readonly ages?: Ages | undefined;
-  /** Scale of guidance, after which predictions are measured; 1, none, unless given. */
-  readonly guidance?: number;
+  /** After which predictions are measured; none unless given. Of which channels, the model says. */
+  readonly guidance?: Guidance;
   /** Stop as soon as all standard errors of the excess are at most this share of it; 0, never, unless given. */
   readonly standardError?: number;
   /** An earlier part of the measurement, to go on from. */
@@ -64,7 +65,8 @@ interface Measuring {
 }
 
 async function measure(options: ProfileOptions): Promise<Measuring> {
-  const { engine, model, diffusion, progress, from, keep, standardError = 0, guidance = 1 } = options;
+  const { engine, model, diffusion, progress, from, keep, standardError = 0 } = options;
+  const { guidance = { guidance: 1 } } = options;
   const { prompts = promptsOf(model.spec), shard = { index: 1, of: 1 } } = options;
   const plan = planOf(options);
   const { ages } = plan.measured;
@@ -82,20 +84,21 @@ async function measure(options: ProfileOptions): Promise<Measuring> {
   const result = { measured, part };
   if (done) return result;
 
-  const isGuided = guidance !== 1;
-  const step = await engine.compile(profileStep(model.spec, model.plans, isGuided), {
+  const isGuided = guidance.guidance !== 1;
+  const step = await engine.compile(profileStep(model, isGuided), {
     state: {},
     batch: profileInputs(model.spec, model.plans, isGuided),
     frozen: { ...model.backbone, ...model.heads },
   });
-  const steer = isGuided ? await prompts.guidanceFeeds(guidance) : {};
+  const steer = isGuided ? await prompts.guidanceFeeds(guidance.guidance) : {};
   let kept = performance.now();
   try {
     for await (const drawn of heldOut({ ...options, done: batches })) {
       const { x, noise, t, y } = drawn;
       const old = ages && agesFrom(options.seed, ages, drawn);
       const errors = await step({
-        ...{ x, t, noise, ...mixtureFeeds(diffusion, t), ...steer },
+        ...{ x, t, noise, ...mixtureFeeds(diffusion, t) },
+        ...(isGuided && { ...steer, scale: t.map((at) => scaleAt(guidance, at)) }),
         ...(old && earlier(plan.measured, diffusion, old, drawn)),
         ...(await prompts.feeds(y)),
       });
@@ -120,20 +123,29 @@ async function measure(options: ProfileOptions): Promise<Measuring> {
 }
 
 function planOf(options: ProfileOptions): ErrorPlan {
-  const { fingerprints, model, diffusion, bins, binning, guidance, dataset, seed, samples, batch } = options;
+  const { fingerprints, model, diffusion, bins, binning, dataset, seed, samples, batch } = options;
   const { backbone, heads } = fingerprints;
   const { steps, alphasCumprod } = diffusion;
   return {
     measured: {
       ...{ backbone, heads, bins: [...bins], exits: measuredExits(model), binning },
       ages: model.plans.some(({ kind }) => remembers(kind)) ? agesOf(options) : undefined,
-      guidance: guidance === 1 ? undefined : guidance,
+      ...guidedFields(options),
     },
     drawn: {
       ...{ data: dataset.name, seed, samples, batch, steps },
       // Enough to know betas by.
       alphas: [0, Math.floor(steps / 2), steps - 1].map((t) => alphasCumprod[t] ?? NaN),
     },
+  };
+}
+
+function guidedFields({ guidance: given, model }: ProfileOptions): Partial<ErrorPlan['measured']> {
+  if (!given || given.guidance === 1) return {};
+  const { guidance, guidanceInterval } = given;
+  return {
+    ...{ guidance, guidanceChannels: model.guidedChannels },
+    guidanceInterval: guidanceInterval && [...guidanceInterval],
   };
 }
 

@@ -13,7 +13,10 @@ import { lastFull } from '../training/headsStep.js';
 import { pairInputs } from '../training/pairs.js';
 import { epsilonSeen, mixtureInputs } from '../training/target.js';
 
-/** Inputs of `profileStep`; where heads remember those of pairs among them, where it is guided those of guidance. */
+/**
+ * Inputs of `profileStep`; where heads remember those of pairs among them, where it is guided those of guidance, with the
+ * scale of each sample.
+ */
 export function profileInputs(
   spec: BackboneSpec,
   plans: Model['plans'] = [],
@@ -22,7 +25,7 @@ export function profileInputs(
   return {
     ...{ ...queryInputs(spec), noise: imageInput(spec), ...mixtureInputs(spec) },
     ...(plans.some(({ kind }) => remembers(kind)) && pairInputs(spec, 'noise')),
-    ...(isGuided && guidanceInputs(spec)),
+    ...(isGuided && { ...guidanceInputs(spec), scale: { shape: ['batch'] } }),
   };
 }
 
@@ -32,7 +35,10 @@ export function profileInputs(
  * is measured by the epsilon that it sees, so all tables compare. Guided, these are errors of the guided prediction, and
  * `conditional` and `unconditional` are `toFull` of both passes before they are combined.
  */
-export function profileStep(spec: BackboneSpec, plans: Model['plans'], isGuided = false): Step {
+export function profileStep(
+  { spec, plans, guidedChannels }: Pick<Model, 'spec' | 'plans' | 'guidedChannels'>,
+  isGuided = false,
+): Step {
   return (_state, batch, frozen) => {
     const { noise, scale } = batch;
     if (!noise) throw new Error('a profile needs the noise');
@@ -60,6 +66,7 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans'], isGuided 
     });
     if (!isGuided) return { state: {}, out: measured(predictions.map(seen)) };
     if (!scale) throw new Error('a guided profile needs the scale');
+    const each = tf.reshape(scale, [-1, 1, 1, 1]);
     const { outChannels, imageSize } = spec;
     const half = (which: number): tf.Tensor => {
       const epsilons = predictions.map((both) => {
@@ -71,7 +78,7 @@ export function profileStep(spec: BackboneSpec, plans: Model['plans'], isGuided 
     return {
       state: {},
       out: {
-        ...measured(predictions.map((both) => seen(steered(spec, both, scale)))),
+        ...measured(predictions.map((both) => seen(steered(spec, both, each, guidedChannels)))),
         ...{ conditional: half(0), unconditional: half(1) },
       },
     };

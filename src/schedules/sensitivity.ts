@@ -92,13 +92,20 @@ export function sensitivityAt(sensitivity: Sensitivity, timesteps: readonly numb
 
 /** @throws UserError if it was measured on another backbone, or over another diffusion */
 export function requireMeasuredOn(
-  { backbone, steps }: Pick<Sensitivity, 'backbone' | 'steps'>,
+  found: Pick<Sensitivity, 'backbone' | 'heads' | 'steps'>,
   path: string,
-  expected: { readonly backbone: string; readonly steps: number },
+  expected: { readonly backbone: string; readonly heads?: string; readonly steps: number },
+  { remedy }: Pick<JsonFormat<unknown>, 'remedy'> = sensitivityFormat,
 ): void {
-  if (backbone === expected.backbone && steps === expected.steps) return;
+  const isSame =
+    found.backbone === expected.backbone &&
+    found.steps === expected.steps &&
+    (expected.heads === undefined || found.heads === expected.heads);
+  if (isSame) return;
+  const heads = (of: string | undefined): string =>
+    expected.heads === undefined || of === undefined ? '' : ` with the heads ${of.slice(0, 12)}`;
   throw new UserError(
-    `${path} was measured on the backbone ${backbone.slice(0, 12)} over ${steps} diffusion steps, and this one is ` +
-      `${expected.backbone.slice(0, 12)} over ${expected.steps}. ${sensitivityFormat.remedy}`,
+    `${path} was measured on the backbone ${found.backbone.slice(0, 12)}${heads(found.heads)} over ${found.steps} diffusion ` +
+      `steps, and this one is ${expected.backbone.slice(0, 12)}${heads(expected.heads)} over ${expected.steps}. ${remedy}`,
   );
 }

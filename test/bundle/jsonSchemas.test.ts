@@ -13,6 +13,7 @@ describe('the JSON schemas', () => {
       'exithead-error-sums-1',
       'exithead-schedule-2',
       'exithead-sensitivity-1',
+      'exithead-trajectories-1',
       'exithead-calibration-1',
       'exithead-bundle-1',
       'exithead-onnx-1',

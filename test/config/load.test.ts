@@ -62,7 +62,7 @@ describe('loading a config', () => {
       'c.yaml:9:1  train.steps: is missing, expected a whole number from 1 to 100000000 (number of steps)',
       'c.yaml:10:3  train.batch_size: is unknown; did you mean train.batch?',
       'c.yaml:11:3  train.lr: is unknown here; did you mean optimizer.lr?',
-      'c.yaml:12:9  profile: found nothing, expected a map with samples, batch, bins, binning, guidance, standardError, trajectories',
+      'c.yaml:12:9  profile: found nothing, expected a map with samples, batch, bins, binning, guidance, standardError, trajectories, pairs, stepCounts',
     ]);
   });
 

@@ -5,6 +5,7 @@ import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { addNoise } from '../../src/diffusion/forward.js';
 import { Interrupted, UserError } from '../../src/errors.js';
 import { openDenoiser, type Request } from '../../src/exits/denoiser.js';
+import { scaleAt } from '../../src/exits/guided.js';
 import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs, type Model } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
@@ -59,7 +60,7 @@ describe('a step of profiling', () => {
     const perSample = pick(recorded, 'mse_per_sample').data;
     const noisy = pick(recorded, 'x_t').data;
     const shared: HeadPlan[] = [1, 2, 3, 4, 5].map((exit) => ({ kind: 'shared', exit }));
-    const step = await onnx.compile(profileStep(tinySpec, shared), {
+    const step = await onnx.compile(profileStep({ spec: tinySpec, plans: shared }), {
       state: {},
       batch: profileInputs(tinySpec),
       frozen: tinyWeights,
@@ -254,7 +255,7 @@ describe('a profile', () => {
       [{ seed: 6 }, 'what was measured before is on other samples than what is asked for'],
       [{ diffusion: diffusion({ ...ddpmBetas, steps: 100, betaEnd: 0.03 }) }, 'is on other samples'],
       [{ fingerprints: { backbone: 'b', heads: 'g' } }, 'is of another backbone or other heads'],
-      [{ guidance: 2 }, 'has other exits, time bins, ages or guidance'],
+      [{ guidance: { guidance: 2 } }, 'has other exits, time bins, ages or guidance'],
     ] as const)
       await expect(profilePart({ ...options, batch: 8, from: kept, ...more })).rejects.toThrow(message);
   });
@@ -281,7 +282,7 @@ describe('a profile', () => {
     const bins = binsOf('solver', hundred, { count: 0, timesteps: [99, 66, 33, 0] });
     const table = await measured({ bins, binning: 'solver', samples: 10, batch: 10 });
     expect(table).toMatchObject({ binning: 'solver', count: [3, 2, 3, 2] });
-    const step = await onnx.compile(profileStep(spec, plans), {
+    const step = await onnx.compile(profileStep(model), {
       ...{ state: {}, batch: profileInputs(spec) },
       frozen: { ...model.backbone, ...model.heads },
     });
@@ -305,12 +306,16 @@ describe('a profile', () => {
   it('is that of the guided prediction after guidance, and of both passes apart', async () => {
     const scale = 3;
     const one = { samples: 3, batch: 3, bins: timeBins(hundred, 1) };
-    const table = await measured({ ...one, guidance: scale });
+    const table = await measured({ ...one, guidance: { guidance: scale } });
     expect(table.guidance).toBe(scale);
+    // Of the times 0, 61 and 23 one lies outside.
+    const interval = { guidance: scale, guidanceInterval: [0, 60] };
+    const inside = await measured({ ...one, guidance: interval });
+    expect(inside).toMatchObject({ guidanceInterval: [0, 60] });
     const denoiser = await openDenoiser(onnx, model, [2, 3], true);
     const plain = await openDenoiser(onnx, model, [2, 3], false);
     const { x: images, y } = await examples(dataset, 0, 3);
-    let [guided, conditional, unconditional, error] = [0, 0, 0, 0];
+    let [guided, conditional, unconditional, error, sometimes] = [0, 0, 0, 0, 0];
     for (let i = 0; i < 3; i++) {
       const noise = stream(5, 'profile noise', i).normals(64);
       const t = Math.floor(((i * 0.6180339887498949) % 1) * 100);
@@ -321,6 +326,8 @@ describe('a profile', () => {
       const both = await at(denoiser, 2, own, scale);
       guided += drift(both, await at(denoiser, 3, own, scale)) / 3;
       error += drift(both, noise) / 3;
+      const then = scaleAt(interval, t);
+      sometimes += drift(await at(denoiser, 2, own, then), await at(denoiser, 3, own, then)) / 3;
       const none = Int32Array.of(4);
       conditional += drift(await at(plain, 2, own), await at(plain, 3, own)) / 3;
       unconditional += drift(await at(plain, 2, none), await at(plain, 3, none)) / 3;
@@ -332,13 +339,15 @@ describe('a profile', () => {
     expect(table.halves?.conditional.mean[1]?.[0]).toBeCloseTo(conditional, 6);
     expect(table.halves?.unconditional.mean[1]?.[0]).toBeCloseTo(unconditional, 6);
     expect(guided).not.toBeCloseTo(conditional, 4);
+    expect(inside.excess.mean[1]?.[0]).toBeCloseTo(sometimes, 6);
+    expect(guided).not.toBeCloseTo(sometimes, 4);
   });
 
   it('remembers both passes of guidance', async () => {
     const remembered: Model = { ...model, plans: [headPlan('remembered', 1)], heads: {} };
     const bins = binsOf('solver', hundred, { count: 0, timesteps: [99, 50] });
     const table = await measured({
-      ...{ model: remembered, ages: { steps: 2, every: 2 }, guidance: 3 },
+      ...{ model: remembered, ages: { steps: 2, every: 2 }, guidance: { guidance: 3 } },
       ...{ bins, binning: 'solver', samples: 2, batch: 2 },
     });
     expect(table.ages).toEqual({ steps: 2, every: 2 });

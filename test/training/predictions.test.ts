@@ -138,7 +138,7 @@ describe.each(predictionKinds)('with a backbone that predicts %s', (prediction) 
   });
 
   it('profiles tell the errors of the noise that it means', async () => {
-    const step = await onnx.compile(profileStep(of(prediction), plans), {
+    const step = await onnx.compile(profileStep({ spec: of(prediction), plans }), {
       state: {},
       batch: profileInputs(of(prediction)),
       frozen: { ...backbone, ...heads },

@@ -1,7 +1,13 @@
 // What does the user see of what was measured, and of what judges?
 import type { FeaturesFacts } from '../../inspect/features.js';
-import type { CalibrationFacts, EvaluationFacts, SensitivityFacts } from '../../inspect/measured.js';
-import { showCalibration, showEvaluation, showSensitivity } from '../measured.js';
+import type {
+  CalibrationFacts,
+  ErrorPartFacts,
+  EvaluationFacts,
+  SensitivityFacts,
+  TrajectoriesFacts,
+} from '../../inspect/measured.js';
+import { showCalibration, showEvaluation, showSensitivity, showTrajectories } from '../measured.js';
 import type { Terminal } from '../terminal.js';
 import { showFits } from './made.js';
 import { counted, sized, whole } from './numbers.js';
@@ -31,6 +37,27 @@ export function showSensitivityFacts(facts: SensitivityFacts, terminal: Terminal
   showSensitivity(table, terminal);
 }
 
+export function showTrajectoriesFacts(facts: TrajectoriesFacts, terminal: Terminal): void {
+  const { path, table } = facts;
+  const { timesteps, samples, solver, guidance } = table;
+  terminal.line(
+    `${path} says how far exits move the final sample at ${counted(timesteps.length, 'call')} of ${solver}, guidance ` +
+      `${guidance}, from ${whole(samples)} trajectories`,
+  );
+  showOrigin(facts, terminal);
+  showTrajectories(table, terminal);
+}
+
+export function showErrorPartFacts(facts: ErrorPartFacts, terminal: Terminal): void {
+  const { path, table } = facts;
+  const { shard, drawn, batches, done, exits } = table;
+  terminal.line(
+    `${path} is part ${shard.index} of ${shard.of} of an error table of ${counted(exits.length, 'exit')}, ` +
+      `${done ? 'finished' : 'not finished'}; batches of ${whole(drawn.batch)} samples measured: ${whole(batches)}`,
+  );
+  showOrigin(facts, terminal);
+}
+
 export function showCalibrationFacts(facts: CalibrationFacts, terminal: Terminal): void {
   const { path, table } = facts;
   const { samples, exits, form } = table;
@@ -56,7 +83,11 @@ export function showFeatures({ path, bytes, description, network }: FeaturesFact
 }
 
 function showOrigin(
-  { bytes, table, fits }: EvaluationFacts | SensitivityFacts | CalibrationFacts,
+  {
+    bytes,
+    table,
+    fits,
+  }: EvaluationFacts | SensitivityFacts | TrajectoriesFacts | CalibrationFacts | ErrorPartFacts,
   terminal: Terminal,
 ): void {
   terminal.line(`why: its format is ${table.format}, and all in it is sound; ${sized(bytes)}`);

@@ -14,7 +14,14 @@ import {
   showSchedule,
   showUncertainty,
 } from './made.js';
-import { showCalibrationFacts, showEvaluationFacts, showFeatures, showSensitivityFacts } from './measured.js';
+import {
+  showCalibrationFacts,
+  showErrorPartFacts,
+  showEvaluationFacts,
+  showFeatures,
+  showSensitivityFacts,
+  showTrajectoriesFacts,
+} from './measured.js';
 import { showRun } from './run.js';
 import { showCaptions, showConfig, showLatents } from './stores.js';
 import { showTensors, showVae, showVaeConfig } from './tensors.js';
@@ -51,6 +58,10 @@ export function show(facts: Inspected, terminal: Terminal): void {
       return showErrorTable(facts, terminal);
     case 'sensitivities':
       return showSensitivityFacts(facts, terminal);
+    case 'trajectories':
+      return showTrajectoriesFacts(facts, terminal);
+    case 'part of an error table':
+      return showErrorPartFacts(facts, terminal);
     case 'calibration':
       return showCalibrationFacts(facts, terminal);
     case 'evaluation':

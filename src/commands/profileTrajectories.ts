@@ -1,0 +1,97 @@
+// exithead profile --trajectories: measures how far early exits move the final sample, one call at a time and in pairs.
+import { requireChannels, requireGuidable } from '../backbones/guidance.js';
+import { trajectoriesPath } from '../bundle/export.js';
+import { openPrompts } from '../data/openPrompts.js';
+import { diffusion } from '../diffusion/betas.js';
+import { engineLine } from '../engine/engine.js';
+import { channelsOf, openGuided, requireAlike, scaleAt } from '../exits/guided.js';
+import { remembers } from '../exits/heads.js';
+import { isRemembering } from '../exits/model.js';
+import { modelIn } from '../exits/precision.js';
+import { settingsOf } from '../samplers/settings.js';
+import { callsOf, solverOf } from '../samplers/solvers.js';
+import {
+  measureTrajectories,
+  pairsOf,
+  trajectoryPasses,
+  type TrajectoriesPlan,
+} from '../schedules/measureTrajectories.js';
+import { measuredExits } from '../schedules/profile.js';
+import { fewerSteps, scheduledTimes } from '../schedules/scheduledTimes.js';
+import { writeTrajectories, type Trajectories } from '../schedules/trajectories.js';
+import type { Trained } from '../training/openTrained.js';
+import { showTrajectories } from './measured.js';
+import type { Terminal } from './terminal.js';
+import type { Call, Result } from './verb.js';
+import { workOf } from './work.js';
+
+export async function profileTrajectories(
+  { run, config, backbone, heads, model }: Trained,
+  call: Pick<Call, 'dryRun' | 'signal'>,
+  terminal: Terminal,
+): Promise<Result> {
+  const { spec } = backbone;
+  const { guidance, guidanceInterval, clip } = config.sample;
+  const { trajectories: samples, batch } = config.profile;
+  const guidedChannels = channelsOf(config.sample);
+  requireGuidable(spec, guidance);
+  requireChannels(spec, guidedChannels);
+  if (model.plans.some(({ kind }) => remembers(kind))) requireAlike(config.sample);
+  const available = measuredExits(model);
+  const full = available.at(-1)?.macs ?? NaN;
+  const noise = diffusion(config.diffusion);
+  const timesteps = scheduledTimes(config);
+  const solver = solverOf(config.sample);
+  const plan: TrajectoriesPlan = {
+    ...{ solver, timesteps, clip, diffusion: noise, seed: config.seed },
+    ...{ pairs: config.profile.pairs, fewer: fewerSteps(config) },
+    exits: available.slice(0, -1).map(({ exit, macs }) => ({
+      ...{ exit, remembers: isRemembering(model.plans, exit), share: macs / full },
+    })),
+  };
+  const calls = callsOf(solver, noise, timesteps);
+  terminal.line(
+    `${samples} trajectories of ${timesteps.length} steps of ${config.sample.solver}: ${plan.exits.length} exits at each ` +
+      `of ${calls.length} calls, ${pairsOf(plan).length} pairs, ${plan.fewer.length} smaller numbers of steps`,
+  );
+  if (call.dryRun) {
+    const passes = Math.ceil(samples * trajectoryPasses(plan));
+    const macs = passes * full * (guidance === 1 ? 1 : 2);
+    terminal.line(
+      `the work of ${passes} passes at full depth, ${(macs / 1e12).toPrecision(3)} T multiply-adds; nothing was written`,
+    );
+    return { dryRun: true, samples, passes, macs };
+  }
+  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
+  const { engine, signal, progress } = await workOf(config, call, terminal, 'trajectories');
+  terminal.line(engineLine(engine));
+  const computing = { ...(await modelIn(model, config.engine.frozenPrecision)), guidedChannels };
+  const opened = available.map(({ exit }) => exit);
+  const denoiser = await openGuided(engine, computing, opened, config.sample, prompts);
+  try {
+    const measured = await measureTrajectories({
+      ...{ ...plan, samples, batch, signal, progress, depth: spec.depth },
+      length: spec.channels * spec.imageSize ** 2,
+      classes: prompts.count,
+      begin() {
+        const trajectory = denoiser.begin();
+        return (exit, x, t, y) => trajectory.predict(exit, { x, t, y, guidance: scaleAt(config.sample, t) });
+      },
+    });
+    const table: Trajectories = {
+      ...{ format: 'exithead-trajectories', version: 1 },
+      ...{ backbone: backbone.fingerprint, heads: heads.fingerprint },
+      diffusionSteps: config.diffusion.steps,
+      ...settingsOf(config.sample),
+      ...{ guidanceChannels: guidedChannels, guidanceInterval: guidanceInterval && [...guidanceInterval] },
+      ...{ guidance, clip, seed: config.seed, samples, timesteps: calls, exits: available, ...measured },
+    };
+    const path = trajectoriesPath(run);
+    await writeTrajectories(path, table);
+    showTrajectories(table, terminal);
+    terminal.line(`profile of trajectories in ${path}`);
+    return { trajectories: path, table };
+  } finally {
+    await denoiser.dispose();
+  }
+}
