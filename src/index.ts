@@ -132,12 +132,10 @@ export type { Progress } from './training/progress.js';
 export { profile, type ProfileOptions } from './schedules/profile.js';
 export { readErrorTable, writeErrorTable, type ErrorTable } from './schedules/errorTable.js';
 export { measureSensitivity, type SensitivityOptions } from './schedules/measureSensitivity.js';
-export {
-  readSensitivity,
-  sensitivityAt,
-  writeSensitivity,
-  type Sensitivity,
-} from './schedules/sensitivity.js';
+export { mergeShards, profileRun, profileShard } from './bundle/profileRun.js';
+export { measureTrajectories, type TrajectoriesOptions } from './schedules/measureTrajectories.js';
+export { readTrajectories, writeTrajectories, type Trajectories } from './schedules/trajectories.js';
+export { readSensitivity, writeSensitivity, type Sensitivity } from './schedules/sensitivity.js';
 export { cheapestSchedule, frontier, solveSchedule } from './schedules/solve.js';
 export { uniformSchedule } from './schedules/baselines.js';
 export { calibrate, type CalibrateOptions } from './schedules/calibrate.js';
