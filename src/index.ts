@@ -93,6 +93,7 @@ export {
 } from './diffusion/betas.js';
 export { addNoise, predictX0 } from './diffusion/forward.js';
 export { respace } from './diffusion/respace.js';
+export { spacedTimes, type Spacing } from './diffusion/spacing.js';
 
 export type { Batch, Dataset, Draws } from './data/dataset.js';
 export { mnistFiles, openIdxDataset } from './data/idxDataset.js';
@@ -144,7 +145,7 @@ export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from 
 export { sample, type Denoise, type SampleOptions } from './samplers/sampler.js';
 export { generateBatch } from './samplers/generate.js';
 export { drift } from './samplers/compare.js';
-export type { Solver } from './samplers/solvers.js';
+export { callsOf, type Solver } from './samplers/solvers.js';
 
 export { exportBundle } from './bundle/export.js';
 export { readOnnxGraphs, writeOnnxGraphs, type OnnxContents } from './bundle/onnx.js';

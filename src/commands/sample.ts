@@ -1,6 +1,6 @@
 // exithead sample: draws images with a bundle.
 import { readJudges } from '../bundle/bundle.js';
-import { draw, planDrawing, type Drawing, type PerSampleRule } from '../bundle/draw.js';
+import { draw, planDrawing, type Drawing, type DrawPlan, type PerSampleRule } from '../bundle/draw.js';
 import { openBundle, type OpenedBundle } from '../bundle/openBundle.js';
 import { openBundlePictures } from '../bundle/pictures.js';
 import { saveDrawing, type Saved } from '../bundle/save.js';
@@ -35,7 +35,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   const perSample = await perSampleRule(targetOf(call), opened, call.options);
   const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
   terminal.line(
-    `${config.sample.count} images, ${config.sample.solver}, ${plan.timesteps.length} steps, guidance ${plan.guidance}: ` +
+    `${config.sample.count} images, ${config.sample.solver}, ${stepsOf(plan)}, guidance ${plan.guidance}: ` +
       `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth${frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`}`,
   );
   const { spec } = opened.model;
@@ -71,6 +71,11 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   }
   const { files } = saved;
   return { files, labels: [...drawing.labels], frozenPrecision, pictures: becomes.json, ...result };
+}
+
+/** '10 steps', or how many calls they take where a solver asks several times in a step. */
+function stepsOf({ timesteps: { length: steps }, calls: { length: calls } }: DrawPlan): string {
+  return calls === steps ? `${steps} steps` : `${steps} steps of ${calls} calls`;
 }
 
 /**

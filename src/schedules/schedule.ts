@@ -1,5 +1,6 @@
 // Which exit does each time run? The schedule and its file.
 import { z } from 'zod';
+import { nearestTo } from '../diffusion/spacing.js';
 import { forgot, tooEarly } from '../exits/memory.js';
 import { fingerprintSchema, measuredExitsSchema, remembering } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
@@ -177,11 +178,7 @@ export function writeSchedule(path: string, schedule: Schedule): Promise<void> {
  */
 export function exitAt({ timesteps, exits }: Schedule, t: number): number {
   if (!Number.isFinite(t)) throw new RangeError(`native t is ${t}`);
-  let nearest = 0;
-  timesteps.forEach((at, i) => {
-    if (Math.abs(at - t) <= Math.abs((timesteps[nearest] ?? Infinity) - t)) nearest = i;
-  });
-  const exit = exits[nearest];
+  const exit = exits[nearestTo(timesteps, t)];
   if (exit === undefined) throw new RangeError('a schedule has at least one timestep');
   return exit;
 }

@@ -6,15 +6,18 @@ import {
   evaluateWays,
   differenceBetween,
   distanceOf,
+  exitsOfCalls,
   type BatchKey,
   type DrawnBatch,
   type EvaluateOptions,
   type KeptBatches,
   type Row,
+  type Sampling,
 } from '../../src/evaluate/evaluateWays.js';
 import { referenceOf } from '../../src/evaluate/judge.js';
 import { fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
+import { openGuided } from '../../src/exits/guided.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
@@ -129,6 +132,34 @@ describe('evaluating ways', () => {
     expect(row?.macs).toBe(2 * (2 * early + 2 * whole));
     expect(row?.depthUsed).toBeCloseTo((2 * early + 2 * whole) / (4 * whole), 12);
     expect(few?.depthUsed).toBe(0.5);
+  });
+
+  it('counts and draws every call of a solver, at the exit of the nearest time', async () => {
+    const sampling: Sampling = {
+      ...options.sampling,
+      ...{ solver: { kind: 'edm', order: 2 }, guidanceInterval: [50, 70] },
+    };
+    const exits = [1, 1, 1, spec.depth, spec.depth, spec.depth, spec.depth];
+    expect(exitsOfCalls(mixed, sampling)).toEqual(exits);
+    const [, row] = await evaluateWays([full, mixed], { ...options, sampling });
+    const [early, whole] = [exitMacs(model, 1), exitMacs(model, spec.depth)];
+    // Heun asks at 90, twice at 60, where it is guided, twice at 30, and twice at 0.
+    expect(row?.macs).toBe(early + 2 * 2 * early + 4 * whole);
+    const denoiser = await openGuided(onnx, model, [1, spec.depth], sampling);
+    const drawn = (at: readonly number[]): Promise<Float32Array> =>
+      generateBatch(
+        {
+          ...{ ...sampling, seed: 3, length, classes: spec.classes, signal: options.signal },
+          timesteps,
+        },
+        0,
+        7,
+        (x, t, y, call) => denoiser.begin().predict(at[call] ?? NaN, { x, t, y, guidance: t === 60 ? 2 : 1 }),
+      );
+    const [deep, images] = [await drawn(exits.map(() => spec.depth)), await drawn(exits)];
+    await denoiser.dispose();
+    expect(row?.seeds[0]?.drift).toBeCloseTo(drift(images, deep), 9);
+    expect(row?.seeds[0]?.drift).toBeGreaterThan(1e-6);
   });
 
   it('draws halves of guidance that leave apart, each at its cost', async () => {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { alphaBar, ddpmBetas, diffusion, type Diffusion } from '../../src/diffusion/betas.js';
+import { levelAt } from '../../src/diffusion/levels.js';
 import { predictionKinds, type PredictionKind } from '../../src/diffusion/prediction.js';
 import { respace } from '../../src/diffusion/respace.js';
 import { initialNoise, stepNoise } from '../../src/samplers/noise.js';
 import { sample } from '../../src/samplers/sampler.js';
-import type { Solver } from '../../src/samplers/solvers.js';
+import { sPndm } from '../../src/samplers/pndm.js';
+import { callsOf, type Solver } from '../../src/samplers/solvers.js';
 
 const [mean, deviation] = [0.4, 0.3];
 const samples = { from: 0, count: 4, length: 3 };
@@ -28,7 +30,7 @@ async function states(solver: Solver, process: Diffusion): Promise<readonly Floa
   };
   const last = await sample(options, start, (x, t) => {
     seen.push(x);
-    return Promise.resolve(x.map((value) => best(process.prediction, value, alphaBar(process, t))));
+    return Promise.resolve(x.map((value) => best(process.prediction, value, levelAt(process, t).alpha)));
   });
   return [...seen, last];
 }
@@ -39,11 +41,14 @@ describe('sampling normal images with the best prediction', () => {
       [prediction, { kind: 'ddim', eta: 0 } as const] as const,
       [prediction, { kind: 'ddim', eta: 0.7 } as const] as const,
       [prediction, { kind: 'ddpm' } as const] as const,
+      [prediction, { kind: 'edm', order: 2 } as const] as const,
+      [prediction, { kind: 'pndm', ...sPndm } as const] as const,
+      [prediction, { kind: 'singlestep', sees: 'image', order: 2 } as const] as const,
     ]),
   )('takes the same path with %s: %j', async (prediction, solver) => {
     const expected = await states(solver, diffusion(ddpmBetas));
     const found = await states(solver, diffusion({ ...ddpmBetas, prediction }));
-    expect(found.length).toBe(21);
+    expect(found.length).toBe(callsOf(solver, diffusion(ddpmBetas), respace(1000, '20')).length + 1);
     found.forEach((x, step) => expect(x).toBeAllClose(expected[step] ?? [], 1e-5));
   });
 });
