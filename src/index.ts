@@ -132,13 +132,15 @@ export type { Progress } from './training/progress.js';
 
 export { profile, type ProfileOptions } from './schedules/profile.js';
 export { readErrorTable, writeErrorTable, type ErrorTable } from './schedules/errorTable.js';
-export { measureSensitivity, type SensitivityOptions } from './schedules/measureSensitivity.js';
 export { mergeShards, profileRun, profileShard } from './bundle/profileRun.js';
+export { measureSensitivity, type SensitivityOptions } from './schedules/measureSensitivity.js';
 export { measureTrajectories, type TrajectoriesOptions } from './schedules/measureTrajectories.js';
 export { readTrajectories, writeTrajectories, type Trajectories } from './schedules/trajectories.js';
 export { readSensitivity, writeSensitivity, type Sensitivity } from './schedules/sensitivity.js';
 export { cheapestSchedule, frontier, solveSchedule } from './schedules/solve.js';
+export { sensitivityAt } from './schedules/stepWeights.js';
 export { uniformSchedule } from './schedules/baselines.js';
+export { frontOverSteps, solveOverSteps } from './schedules/overSteps.js';
 export { calibrate, type CalibrateOptions } from './schedules/calibrate.js';
 export { exitAt, readSchedule, stretchesOf, writeSchedule, type Schedule } from './schedules/schedule.js';
 

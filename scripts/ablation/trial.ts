@@ -18,7 +18,8 @@ import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
-import { sensitivityAt, type Sensitivity } from '../../src/schedules/sensitivity.js';
+import type { Sensitivity } from '../../src/schedules/sensitivity.js';
+import { sensitivityAt } from '../../src/schedules/stepWeights.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import type { Prepared } from './heads.js';
@@ -124,7 +125,12 @@ function own(
       : [{ ...fullDepth(timesteps, model.spec.depth), name: `${variant}, full depth`, model }]),
     scheduled(`${variant} ${percent} %`),
     ...(sensitivity
-      ? [scheduled(`${variant} ${percent} %, by sensitivity`, sensitivityAt(sensitivity, timesteps))]
+      ? [
+          scheduled(
+            `${variant} ${percent} %, by sensitivity`,
+            sensitivityAt(sensitivity, diffusion(config.diffusion), timesteps),
+          ),
+        ]
       : []),
   ];
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { profileRun } from '../../src/bundle/profileRun.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
-import { respace } from '../../src/diffusion/respace.js';
 import { pickEngine } from '../../src/engine/pick.js';
 import type { FrozenPrecision } from '../../src/engine/tensors.js';
 import { modelIn } from '../../src/exits/precision.js';
+import { scheduledTimes } from '../../src/schedules/scheduledTimes.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
 import { openFrozen, openTrained } from '../../src/training/openTrained.js';
 import { startRun } from '../../src/training/startRun.js';
@@ -50,7 +50,7 @@ async function sideOf(precision: FrozenPrecision): Promise<Side> {
   const trained = await openTrained(run.path);
   const model = await modelIn(trained.model, precision);
   const table = await profileRun(trained, work);
-  const timesteps = respace(config.diffusion.steps, String(config.schedule.steps));
+  const timesteps = scheduledTimes(config);
   const schedule = solveSchedule({ table, timesteps }, config.schedule.speedup);
   return { model, config, table, schedule };
 }

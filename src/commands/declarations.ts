@@ -219,16 +219,44 @@ export const schedule = declare({
   examples: [
     ['exithead schedule runs/001-mnist-heads --speedup 1.5', 'the best exits at two thirds of the compute'],
     ['exithead schedule runs/001-mnist-heads --speedup 1.3 --steps 25', 'for a sampler of 25 steps'],
+    ['exithead schedule runs/001-mnist-heads --max-excess 0.01', 'the cheapest that loses no more than that'],
+    [
+      'exithead schedule runs/001-mnist-heads --steps "[50,25,17]" --weights sensitivity --front',
+      'the number of steps is a choice, too; all that nothing cheaper equals goes to front.json',
+    ],
+    [
+      'exithead schedule runs/001-mnist-heads --speedup 1.5 --refine',
+      'draws with schedules near the solved one, and takes the best',
+    ],
+    [
+      'exithead schedule runs/001-mnist-heads --from exit_nums.json',
+      'the exits that a list of ASE says: ten block counts, from data to noise',
+    ],
   ],
   positional: { name: 'run', meaning: 'folder of a run that was profiled', required: true },
-  common: ['set', 'dry-run'],
+  common: ['set', 'engine', 'dry-run'],
   configKind: 'train',
   shortcuts: {
     speedup: { key: 'schedule.speedup', alias: 's' },
+    'max-excess': { key: 'schedule.maxExcess' },
     steps: { key: 'schedule.steps' },
     monotone: { key: 'schedule.monotone' },
+    'min-run': { key: 'schedule.minRun' },
+    'max-exits': { key: 'schedule.maxExits' },
+    cost: { key: 'schedule.cost' },
+    halves: { key: 'schedule.halves' },
+    weights: { key: 'schedule.weights' },
   },
-  options: {},
+  options: {
+    front: { type: 'boolean', meaning: 'also write front.json: the best schedule at every budget' },
+    refine: {
+      type: 'boolean',
+      meaning:
+        'then look for a better one near it, at no more cost, by what it draws (schedule.refine in the config)',
+    },
+    from: { type: 'string', meaning: "take the exits of ASE's list of ten block counts, instead of solving" },
+    to: { type: 'string', meaning: 'also write such a list, for the code of ASE' },
+  },
 });
 
 export const exporting = declare({

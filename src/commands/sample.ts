@@ -9,6 +9,7 @@ import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
 import { unreachable, UserError } from '../errors.js';
 import { thresholdWithin } from '../schedules/calibrationFile.js';
+import { outsideProfile } from '../schedules/outside.js';
 import { drift, type Drawn } from '../samplers/compare.js';
 import type { Pictures } from '../vae/pictures.js';
 import { bundlePrecision } from './bundlePrecision.js';
@@ -32,6 +33,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   if (warning !== undefined) terminal.warn(warning);
   const prompts = await openPrompts(opened.model.spec, captions, '--captions');
   const plan = planDrawing(opened, config.sample);
+  for (const warning of outsideProfile(opened.bundle.schedule, plan)) terminal.warn(warning);
   const perSample = await perSampleRule(targetOf(call), opened, call.options);
   const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
   terminal.line(

@@ -1,90 +1,197 @@
-// exithead schedule: solves for the exits that lose least at a speed-up.
-import { errorTableOf, schedulePath, sensitivityPath } from '../bundle/export.js';
-import { respace } from '../diffusion/respace.js';
+// exithead schedule: solves for the exits that lose least at a speed-up, or the cheapest that lose little.
+import { join } from 'node:path';
+import { schedulePath } from '../bundle/export.js';
+import { secondsOf, stepCountsOf } from '../bundle/scheduleRun.js';
+import { engineLine } from '../engine/engine.js';
 import { unreachable, UserError } from '../errors.js';
-import { isFile } from '../files/disk.js';
-import { stretchesOf, writeSchedule, type Schedule } from '../schedules/schedule.js';
-import { uniformSchedule } from '../schedules/baselines.js';
-import { solveSchedule, trainedSchedule } from '../schedules/solve.js';
-import { readSensitivity, requireMeasuredOn, sensitivityAt } from '../schedules/sensitivity.js';
+import {
+  aseSchedule,
+  fullDepthOf,
+  refreshedSchedule,
+  twoLevelSchedule,
+  uniformSchedule,
+} from '../schedules/baselines.js';
+import {
+  countsOfSchedule,
+  readBlockCounts,
+  scheduleOfCounts,
+  writeBlockCounts,
+} from '../schedules/blockCounts.js';
+import { pointOf, writeFront, type FrontPoint } from '../schedules/frontFile.js';
+import {
+  frontOverSteps,
+  solveOverSteps,
+  withDrift,
+  type Ask,
+  type StepCount,
+} from '../schedules/overSteps.js';
+import { stretchesOf, writeSchedule, type MeasuredCosts, type Schedule } from '../schedules/schedule.js';
+import { trainedSchedule } from '../schedules/solve.js';
 import { exitsTrained } from '../training/finetune.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
+import type { schedule as declaration } from './declarations.js';
+import { refinedSchedule } from './scheduleRefine.js';
 import type { Terminal } from './terminal.js';
-import { targetOf, type Call, type Result } from './verb.js';
+import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
+import { workOf } from './work.js';
 
-export default async function run(call: Call, terminal: Terminal): Promise<Result> {
+type ScheduleCall = Call<OptionsOf<typeof declaration>>;
+
+export default async function run(call: ScheduleCall, terminal: Terminal): Promise<Result> {
   const trained = await openTrained(targetOf(call), call.set);
-  const { run, config } = trained;
-  const table = await errorTableOf(trained);
-  if (!table)
-    throw new UserError(`${run.path} has no error-table.json. Run \`exithead profile ${run.path}\` first.`);
-  const { speedup, steps, monotone } = config.schedule;
-  const timesteps = respace(config.diffusion.steps, String(steps));
-  const weights = await weightsAt(trained, timesteps);
-  const options = { table, timesteps, monotone, ...(weights && { weights }) };
-  const trainedAt = await trainedExits(trained, call);
-  const schedule = trainedAt ? trainedSchedule(options, trainedAt) : solveSchedule(options, speedup);
-  const single = uniformSchedule(options, schedule.asked.speedup);
-  show(schedule, single, terminal);
+  const { run, backbone, config } = trained;
+  requireOneAnswer(call);
+  const counts = await stepCountsOf(trained, await measuredOf(trained, call, terminal));
+  const solved = withWeights(await chosen(trained, counts, call), trained);
+  const { schedule, search } = call.options.refine
+    ? await refinedSchedule(trained, counts, solved, call, terminal)
+    : { schedule: solved, search: undefined };
+  const baselines = baselinesOf(counts, schedule, trained);
+  show(schedule, baselines, terminal);
+  const front = call.options.front ? frontOverSteps(counts).map((one) => pointOf(one, 'solved')) : undefined;
+  if (front) showFront(front, terminal);
+  const { to } = call.options;
+  const lists = to === undefined ? undefined : countsOfSchedule(schedule, to);
+  if (lists && lists.deeper > 0)
+    terminal.warn(
+      `${lists.deeper} of ${schedule.timesteps.length} steps run deeper by the list than by the schedule: it has one count for each tenth of the diffusion.`,
+    );
   if (call.dryRun) terminal.line('Nothing was written.');
   else {
     await writeSchedule(schedulePath(run), schedule);
     terminal.line(`schedule in ${schedulePath(run)}`);
+    if (front) {
+      const path = join(run.path, 'front.json');
+      await writeFront(path, {
+        ...{ format: 'exithead-front', version: 1, front, baselines },
+        ...{ backbone: backbone.fingerprint, heads: schedule.heads, cost: config.schedule.cost },
+      });
+      terminal.line(`front of ${front.length} schedules in ${path}`);
+    }
+    if (to !== undefined && lists) {
+      await writeBlockCounts(to, lists.counts);
+      terminal.line(`block counts [${lists.counts.join(', ')}] in ${to}`);
+    }
     terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
   }
-  return { schedule: schedulePath(run), dryRun: call.dryRun, ...schedule };
+  return {
+    ...{ schedule: schedulePath(run), dryRun: call.dryRun, ...schedule, baselines },
+    ...(search && { search }),
+    ...(front && { front }),
+    ...(lists && { blockCounts: lists.counts }),
+  };
 }
 
-/** By native t, [T]; undefined where they are to be solved for. @throws UserError where none were trained, or more is asked */
-async function trainedExits(
-  { run, config, backbone }: Trained,
-  { set }: Call,
-): Promise<Float32Array | undefined> {
-  const { rule } = config.schedule;
-  switch (rule) {
-    case 'solved':
+/** @throws UserError if the exits are given, and something is asked of them all the same */
+function requireOneAnswer({ set, options: { from } }: ScheduleCall): void {
+  const aims = set.filter(({ key }) => key === 'schedule.speedup' || key === 'schedule.maxExcess');
+  if (aims.length > 1)
+    throw new UserError(
+      `${aims.map((aim) => aim.from).join(' and ')} ask for different schedules: the best at a speed-up, and the cheapest at an excess. Keep one of them.`,
+    );
+  if (from !== undefined && aims[0])
+    throw new UserError(
+      `${aims[0].from} asks for a schedule, but --from ${from} gives one. Leave one of them out.`,
+    );
+}
+
+/** Seconds of the exits, where those are to be saved. */
+async function measuredOf(
+  trained: Trained,
+  call: ScheduleCall,
+  terminal: Terminal,
+): Promise<MeasuredCosts | undefined> {
+  const { cost } = trained.config.schedule;
+  switch (cost) {
+    case 'macs':
       return undefined;
-    case 'trained': {
-      if (config.mode === 'frozen')
-        throw new UserError(
-          `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
-        );
-      const asked = set.find(({ key }) => key === 'schedule.speedup');
-      if (asked)
-        throw new UserError(
-          `${asked.from} asks for a speed-up, but schedule.rule is trained, whose exits are what they are. Leave one of them out.`,
-        );
-      return exitsTrained(config, backbone.spec);
+    case 'seconds': {
+      const work = await workOf(trained.config, call, terminal, 'seconds');
+      terminal.line(engineLine(work.engine));
+      return secondsOf(trained, work);
     }
+    default:
+      return unreachable(cost);
+  }
+}
+
+/** The schedule that was asked for: given, trained or solved. */
+async function chosen(trained: Trained, counts: readonly StepCount[], call: ScheduleCall): Promise<Schedule> {
+  const { rule, speedup, maxExcess } = trained.config.schedule;
+  const { from } = call.options;
+  const [most] = counts;
+  if (!most) throw new Error('a schedule has some number of steps');
+  if (from !== undefined) return scheduleOfCounts(most.options, await readBlockCounts(from), from);
+  switch (rule) {
+    case 'solved': {
+      const asksSpeed = call.set.some(({ key }) => key === 'schedule.speedup');
+      const ask: Ask = maxExcess === undefined || asksSpeed ? { speedup } : { maxExcess };
+      return solveOverSteps(counts, ask);
+    }
+    case 'trained':
+      return trainedSchedule(most.options, await trainedExits(trained, call));
     default:
       return unreachable(rule);
   }
 }
 
-/** What schedule.weights says; undefined where all count alike. */
-async function weightsAt(
+/** By native t, [T]. @throws UserError where none were trained, or more is asked */
+async function trainedExits(
   { run, config, backbone }: Trained,
-  timesteps: readonly number[],
-): Promise<readonly number[] | undefined> {
-  switch (config.schedule.weights) {
-    case 'uniform':
-      return undefined;
-    case 'sensitivity': {
-      const path = sensitivityPath(run);
-      if (!(await isFile(path)))
-        throw new UserError(
-          `${run.path} has no sensitivity.json. Run \`exithead profile ${run.path} --sensitivity\` first.`,
-        );
-      const sensitivity = await readSensitivity(path);
-      requireMeasuredOn(sensitivity, path, { backbone: backbone.fingerprint, steps: config.diffusion.steps });
-      return sensitivityAt(sensitivity, timesteps);
-    }
-    default:
-      return unreachable(config.schedule.weights);
-  }
+  { set }: ScheduleCall,
+): Promise<Float32Array> {
+  if (config.mode === 'frozen')
+    throw new UserError(
+      `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
+    );
+  const asked = set.find(({ key }) => key === 'schedule.speedup' || key === 'schedule.maxExcess');
+  if (asked)
+    throw new UserError(
+      `${asked.from} asks for a speed-up, but schedule.rule is trained, whose exits are what they are. Leave one of them out.`,
+    );
+  return exitsTrained(config, backbone.spec);
 }
 
-function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Terminal): void {
+/** Says where the weights came from, for whoever reads the file. */
+function withWeights(schedule: Schedule, { config }: Trained): Schedule {
+  const { weights } = config.schedule;
+  return weights === 'uniform' ? schedule : { ...schedule, asked: { ...schedule.asked, weights } };
+}
+
+/** The best simple schedules that cost no more, in the order of what they lose. */
+function baselinesOf(counts: readonly StepCount[], schedule: Schedule, { backbone }: Trained): FrontPoint[] {
+  const count =
+    counts.find(({ options }) => options.timesteps.length === schedule.timesteps.length) ?? counts[0];
+  if (!count) return [];
+  const { options } = count;
+  const { predicted } = schedule;
+  const speedup = Math.max(
+    1,
+    predicted.secondsUsed === undefined ? predicted.speedup : 1 / predicted.secondsUsed,
+  );
+  const named: (readonly [string, Schedule | undefined])[] = [
+    ['one exit throughout', uniformSchedule(options, speedup)],
+    ['two exits, one switch', twoLevelSchedule(options, speedup)],
+    ["ASE's shape", aseSchedule(options, backbone.spec, speedup)],
+    ['refreshed every n-th step', refreshedSchedule(options, speedup)],
+  ];
+  const within = named.flatMap(([name, one]) => (one ? [pointOf(withDrift(one, count, counts), name)] : []));
+  const fewer = counts
+    .slice(1)
+    .map((one) =>
+      pointOf(
+        withDrift(fullDepthOf(one.options), one, counts),
+        `full depth, ${one.options.timesteps.length} steps`,
+      ),
+    )
+    .filter((point) => point.speedup >= pointOf(schedule, '').speedup * (1 - 1e-9))
+    .slice(0, 1);
+  return [...within, ...fewer].toSorted((a, b) => a.loss - b.loss);
+}
+
+function show(schedule: Schedule, baselines: readonly FrontPoint[], terminal: Terminal): void {
+  const { unconditional, predicted, measured } = schedule;
+  const halves = unconditional && stretchesOf({ ...schedule, exits: unconditional });
   terminal.table([
     ['native t', 'steps', 'exit'],
     ...stretchesOf(schedule).map(({ from, to, steps, exit }) => [
@@ -93,15 +200,45 @@ function show(schedule: Schedule, baseline: Schedule | undefined, terminal: Term
       exit,
     ]),
   ]);
-  const { speedup, depthUsed, excess, excessStandardError } = schedule.predicted;
+  if (halves) {
+    terminal.line('and of the half that asks for nothing:');
+    terminal.table(
+      halves.map(({ from, to, steps, exit }) => [from === to ? `${from}` : `${from} to ${to}`, steps, exit]),
+    );
+  }
+  const { speedup, depthUsed, excess, excessStandardError, secondsUsed, fewer } = predicted;
   terminal.line(
     `predicted speed-up   ${speedup.toFixed(3)}x (${(100 * depthUsed).toFixed(1)}% of full depth, heads included)`,
   );
+  if (measured && secondsUsed !== undefined)
+    terminal.line(
+      `in seconds           ${(1 / secondsUsed).toFixed(3)}x, as the engine ${measured.engine} takes them here`,
+    );
   terminal.line(
     `summed excess        ${excess.toPrecision(3)} (standard error at most ${excessStandardError.toPrecision(2)})`,
   );
-  if (baseline)
+  if (fewer)
     terminal.line(
-      `one exit throughout  ${baseline.predicted.excess.toPrecision(3)} at exit ${baseline.exits[0]}, ${baseline.predicted.speedup.toFixed(3)}x`,
+      `with fewer steps     ${fewer.speedup.toFixed(3)}x over full depth at ${fewer.of} steps; drift ${fewer.drift.toPrecision(3)} of so few, ${fewer.loss.toPrecision(3)} with the excess`,
     );
+  for (const { name, loss, speedup: of, exits } of baselines) {
+    const one = new Set(exits).size === 1 ? ` at exit ${exits[0]}` : '';
+    terminal.line(`${name.padEnd(20)} ${loss.toPrecision(3)}${one}, ${of.toFixed(3)}x`);
+  }
+}
+
+/** At most a dozen points. */
+function showFront(front: readonly FrontPoint[], terminal: Terminal): void {
+  const every = Math.max(1, Math.ceil(front.length / 12));
+  terminal.table([
+    ['speed-up', 'steps', 'depth used', 'loss'],
+    ...front
+      .filter((_, i) => i % every === 0)
+      .map(({ speedup, steps, depthUsed, loss }) => [
+        `${speedup.toFixed(2)}x`,
+        steps,
+        depthUsed.toFixed(3),
+        loss.toPrecision(3),
+      ]),
+  ]);
 }

@@ -295,7 +295,27 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
       ['schedule', 'steps'],
       ['diffusion', 'steps'],
     ],
-    broken: ({ schedule, diffusion }) => atMostSteps(schedule.steps, diffusion.steps),
+    broken: ({ schedule, diffusion }) => atMostSteps(Math.max(...[schedule.steps].flat()), diffusion.steps),
+  },
+  {
+    keys: [
+      ['schedule', 'weights'],
+      ['schedule', 'steps'],
+    ],
+    broken: ({ schedule: { steps, weights } }) =>
+      new Set([steps].flat()).size > 1 && weights === 'uniform'
+        ? 'is uniform, but schedule.steps has several numbers, which are compared by how far samples drift; set it to sensitivity'
+        : undefined,
+  },
+  {
+    keys: [
+      ['schedule', 'halves'],
+      ['sample', 'guidance'],
+    ],
+    broken: ({ schedule, sample }) =>
+      schedule.halves === 'separate' && sample.guidance === 1
+        ? 'is separate, but sample.guidance is 1, which has one half alone; change one of them'
+        : undefined,
   },
   {
     keys: [

@@ -95,7 +95,7 @@ function oldestAge({ table, timesteps }: SolveOptions): number {
 }
 
 /** Native t that a memory may be old; steps of samplers lie at whole t, so each may be off by a half. */
-function oldestNative({ ages, steps }: ErrorTable): number {
+export function oldestNative({ ages, steps }: ErrorTable): number {
   return ages ? (ages.every - 1) * strideOf(ages, steps) + 1 : 0;
 }
 

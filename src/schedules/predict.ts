@@ -1,5 +1,6 @@
 // What should a schedule cost and lose? The additive model: weighted excesses of its steps, from the error table.
 import { logSnr } from '../diffusion/betas.js';
+import { oldestNative } from './choices.js';
 import { remembering } from './errorTable.js';
 import { lossOf } from './excess.js';
 import { requireMeasured, weightsOf, type SolveOptions } from './options.js';
@@ -46,6 +47,10 @@ export function predict(
     ...(diffusion && { logSnr: timesteps.map((t) => logSnr(diffusion, Math.floor(t))) }),
     ...(remembering(table.exits).length > 0 && { refreshes: refreshesOf(chosen, depth) }),
     weights: [...weights],
+    profiled: {
+      ...(table.ages && { oldestMemory: oldestNative(table) }),
+      timestepsOnly: table.binning === 'solver',
+    },
     ...(measured && { measured }),
     asked,
     predicted: {

@@ -28,9 +28,9 @@ const askedSchema = z.object({
     .optional()
     .describe('where `weights` came from; not told unless given'),
   rule: z
-    .enum(['optimal', 'uniform', 'two-level', 'fewer-steps', 'refreshed', 'trained', 'given'])
+    .enum(['optimal', 'uniform', 'two-level', 'fewer-steps', 'refreshed', 'trained', 'given', 'refined'])
     .describe(
-      'optimal: the best exits; uniform: the best single exit; two-level: the best two exits, one after the other; fewer-steps: full depth; refreshed: full depth at every n-th step, between them the exit that remembers it best; trained: the exits that the backbone was trained at, whose speed-up is what was asked; given: exits of somebody else, whose speed-up is what was asked',
+      'optimal: the best exits; uniform: the best single exit; two-level: the best two exits, one after the other; fewer-steps: full depth; refreshed: full depth at every n-th step, between them the exit that remembers it best; trained: the exits that the backbone was trained at, whose speed-up is what was asked; given: exits of somebody else, whose speed-up is what was asked; refined: what drew best near the solved one',
     ),
 });
 
@@ -46,6 +46,15 @@ const measuredCostsSchema = z.object({
 
 /** What a step through every exit took on a machine. */
 export type MeasuredCosts = Readonly<z.output<typeof measuredCostsSchema>>;
+
+const profiledSchema = z.object({
+  oldestMemory: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('how old memories were at most, in native t, where heads remember'),
+  timestepsOnly: z.boolean().describe('whether exits were measured at `timesteps` alone, not at all times'),
+});
 
 const predictedSchema = z.object({
   depthUsed: z.number().positive().describe('multiply-adds over those of full depth, heads included'),
@@ -97,6 +106,7 @@ const scheduleSchema = z
       .describe('places in `timesteps`, from 0, of full-depth steps, which leave what heads remember'),
     weights: z.array(z.number().min(0)).describe('how much an error at each of `timesteps` counts'),
     measured: measuredCostsSchema.optional().describe('seconds of the exits, where those were to be saved'),
+    profiled: profiledSchema.optional().describe('what the errors were measured on; not told unless given'),
     asked: askedSchema.describe('what the schedule was solved for'),
     predicted: predictedSchema.describe('what it should cost and lose'),
   })

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { solverFields } from '../samplers/settings.js';
-import { weightAt } from '../training/lambda.js';
 import { fingerprintSchema } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 
@@ -84,13 +83,10 @@ export function sensitivityPoints({ timesteps, noise, exit }: Sensitivity): { at
   return timesteps.map((at, i) => ({ at, weight: value[i] ?? NaN })).reverse();
 }
 
-/** How much a mistake at each of the times counts, on straight lines between the steps that were measured. */
-export function sensitivityAt(sensitivity: Sensitivity, timesteps: readonly number[]): number[] {
-  const points = sensitivityPoints(sensitivity);
-  return timesteps.map((t) => weightAt({ axis: 't', points }, t));
-}
-
-/** @throws UserError if it was measured on another backbone, or over another diffusion */
+/**
+ * @param expected heads only where the numbers are those of heads
+ * @throws UserError if it was measured on another backbone, on other heads, or over another diffusion
+ */
 export function requireMeasuredOn(
   found: Pick<Sensitivity, 'backbone' | 'heads' | 'steps'>,
   path: string,

@@ -5,7 +5,6 @@ import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import {
   readSensitivity,
   requireMeasuredOn,
-  sensitivityAt,
   writeSensitivity,
   type Sensitivity,
 } from '../../src/schedules/sensitivity.js';
@@ -30,11 +29,6 @@ async function written(of: Sensitivity = table): Promise<string> {
 describe('a table of sensitivities', () => {
   it('is read as it was written', async () => {
     expect(await readSensitivity(await written())).toEqual(table);
-  });
-
-  it('lies on straight lines between the steps, of the exit where that was measured', () => {
-    expect(sensitivityAt(table, [99, 90, 70, 50, 30, 0])).toEqual([8, 8, 6, 4, 3, 2]);
-    expect(sensitivityAt({ ...table, exit: null }, [90, 70])).toEqual([1, 1.5]);
   });
 
   it('weighs the distance to full depth, with a mean of 1', async () => {

@@ -1,0 +1,151 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { readFront } from '../../src/schedules/frontFile.js';
+import { readSchedule } from '../../src/schedules/schedule.js';
+import type { Trajectories } from '../../src/schedules/trajectories.js';
+import { exithead, refusalOf, told, workshop } from '../workshop.js';
+
+const { at, pretrain, heads } = workshop();
+let run: string;
+
+beforeAll(async () => {
+  await told('pretrain', pretrain, '--out', at('runs'), '--seed', '3');
+  const backbone = ['--set', `backbone.path=${at('runs/001-tiny-pretrain/backbone')}`];
+  run = String(
+    (await told('train', heads, '--out', at('runs'), '--set', 'train.steps=2', ...backbone))['run'],
+  );
+  await told('profile', run, '--samples', '40');
+});
+
+const solved = () => readSchedule(`${run}/schedule.json`);
+
+describe('exithead schedule', () => {
+  it('writes the best exits, and says what they have to beat', async () => {
+    const { out } = await exithead(['schedule', run, '--speedup', '1.3']);
+    const { predicted, asked, logSnr, timesteps } = await solved();
+    expect(predicted.speedup).toBeGreaterThanOrEqual(1.3);
+    expect(asked).toEqual({ speedup: 1.3, monotone: false, rule: 'optimal' });
+    expect(logSnr).toEqual(logSnr?.toSorted((a, b) => a - b));
+    expect(logSnr).toHaveLength(timesteps.length);
+    for (const baseline of ['one exit throughout', 'two exits, one switch', "ASE's shape"])
+      expect(out).toContain(baseline);
+  });
+
+  it('hands every option to the solver', async () => {
+    const options = [
+      '--monotone',
+      'true',
+      '--min-run',
+      '3',
+      '--max-exits',
+      '2',
+      '--set',
+      'schedule.exits=[1]',
+    ];
+    const { exits, asked } = await (await told('schedule', run, '--speedup', '1.2', ...options), solved());
+    expect(asked).toEqual({
+      ...{ speedup: 1.2, monotone: true, minRun: 3, maxExits: 2, exits: [1], rule: 'optimal' },
+    });
+    expect(exits).toEqual(exits.toSorted((a, b) => a - b));
+    expect(new Set(exits)).toEqual(new Set([1, 3]));
+    await told('schedule', run, '--speedup', '1.2', '--weights', 'closed-form');
+    const weighed = await solved();
+    expect(weighed.asked.weights).toBe('closed-form');
+    expect(new Set(weighed.weights).size).toBeGreaterThan(1);
+  });
+
+  it('finds the cheapest that loses little', async () => {
+    await told('schedule', run, '--speedup', '1.3');
+    const { predicted } = await solved();
+    await told('schedule', run, '--max-excess', String(predicted.excess));
+    const cheapest = await solved();
+    expect(cheapest.predicted.excess).toBeLessThanOrEqual(predicted.excess * (1 + 1e-9));
+    expect(cheapest.predicted.speedup).toBeGreaterThanOrEqual(predicted.speedup * (1 - 1e-9));
+    expect(cheapest.asked.maxExcess).toBe(predicted.excess);
+    expect(await refusalOf('schedule', run, '--max-excess', '1', '--speedup', '2')).toMatch(
+      /--speedup 2 .* ask for different schedules/,
+    );
+  });
+
+  it('lets the halves of guidance leave apart', async () => {
+    const guided = ['--halves', 'separate', '--set', 'sample.guidance=3'];
+    await told('schedule', run, '--speedup', '1.3', ...guided);
+    const { exits, unconditional, asked, predicted } = await solved();
+    expect(unconditional).toHaveLength(exits.length);
+    expect(asked.guidance).toBe(3);
+    expect(predicted.speedup).toBeGreaterThanOrEqual(1.3);
+    expect(await refusalOf('schedule', run, '--halves', 'separate', '--set', 'sample.guidance=1')).toMatch(
+      /sample\.guidance is 1, which has one half alone/,
+    );
+  });
+
+  it('saves seconds that it measures at once', async () => {
+    await told('schedule', run, '--speedup', '1.05', '--cost', 'seconds');
+    const { measured, asked, predicted } = await solved();
+    expect(measured?.seconds).toHaveLength(3);
+    expect(asked.cost).toBe('seconds');
+    expect(predicted.secondsUsed).toBeLessThanOrEqual((1 / 1.05) * (1 + 1e-9));
+  });
+
+  it('writes the front, and every point of it can be had', async () => {
+    const { out } = await exithead(['schedule', run, '--speedup', '1.2', '--front']);
+    expect(out).toMatch(/front of \d+ schedules in/);
+    const { front, baselines } = await readFront(`${run}/front.json`);
+    expect(front[0]).toMatchObject({ speedup: 1, loss: 0 });
+    const names = baselines.map(({ name }) => name);
+    expect(names).toContain('one exit throughout');
+    const middle = front[Math.floor(front.length / 2)];
+    await told('schedule', run, '--speedup', String(middle?.speedup));
+    expect((await solved()).predicted.excess).toBeCloseTo(middle?.loss ?? NaN, 12);
+  });
+
+  it('chooses the number of steps, where it is known what fewer lose', async () => {
+    const several = ['--steps', '[10, 7, 5]', '--weights', 'closed-form'];
+    expect(await refusalOf('schedule', run, ...several)).toMatch(/has no trajectories\.json/);
+    const { backbone, heads, available } = await solved();
+    const trajectories = (steps: Trajectories['steps']): Trajectories => ({
+      ...{ format: 'exithead-trajectories', version: 1, backbone, heads, diffusionSteps: 100 },
+      ...{ solver: 'ddim', eta: 0, guidance: 1, clip: false, seed: 0, samples: 8, timesteps: [99, 0] },
+      exits: available,
+      single: { drift: available.map(() => [0, 0]), standardError: available.map(() => [0, 0]) },
+      ...{ pairs: [], additive: null, steps },
+    });
+    const drifts = (five: number): void =>
+      writeFileSync(
+        `${run}/trajectories.json`,
+        JSON.stringify(
+          trajectories([
+            { steps: 5, drift: five, standardError: 0 },
+            { steps: 7, drift: 1e6, standardError: 0 },
+            { steps: 10, drift: 0, standardError: 0 },
+          ]),
+        ),
+      );
+    // Where fewer steps lose nothing, half of them are the best at a speed-up of 2, at full depth.
+    drifts(0);
+    const { out } = await exithead(['schedule', run, '--speedup', '2', ...several]);
+    expect(out).toContain('over full depth at 10 steps');
+    const few = await solved();
+    expect(few.exits).toEqual([3, 3, 3, 3, 3]);
+    expect(few.predicted.fewer).toEqual({ of: 10, speedup: 2, drift: 0, loss: 0 });
+    drifts(1e6);
+    await told('schedule', run, '--speedup', '1.3', ...several);
+    expect((await solved()).timesteps).toHaveLength(10);
+    expect(await refusalOf('schedule', run, '--steps', '[10, 6]', '--weights', 'closed-form')).toMatch(
+      /says nothing of 6 steps, only of 5, 7, 10/,
+    );
+    expect(await refusalOf('schedule', run, '--steps', '[10, 7]')).toMatch(/set it to sensitivity/);
+  });
+
+  it("reads and writes ASE's lists of ten", async () => {
+    writeFileSync(at('exit_nums.json'), '[3, 3, 3, 3, 2, 2, 2, 1, 1, 1]');
+    await told('schedule', run, '--from', at('exit_nums.json'), '--to', at('back.json'), '--steps', '20');
+    const { exits, asked } = await solved();
+    expect(exits.slice(0, 3)).toEqual([1, 1, 1]);
+    expect(asked.rule).toBe('given');
+    expect(readFileSync(at('back.json'), 'utf8')).toBe('[3, 3, 3, 3, 2, 2, 2, 1, 1, 1]\n');
+    expect(await refusalOf('schedule', run, '--from', at('exit_nums.json'), '--speedup', '2')).toMatch(
+      /asks for a schedule, but --from .* gives one/,
+    );
+  });
+});
