@@ -33,6 +33,7 @@ export default async function run(
   };
   const chosen = Object.entries(modes).flatMap(([name, isChosen]) => (isChosen ? [name] : []));
   if (chosen.length > 1) throw new UserError(`${chosen.join(' and ')} do different work. Give one of them.`);
+  refuseUnread(call);
   if (sensitivity) return profileSensitivity(trained, call, terminal);
   if (trajectories) return profileTrajectories(trained, call, terminal);
   const shard = asked === undefined ? undefined : shardOf(asked);
@@ -48,6 +49,20 @@ export default async function run(
   terminal.line(`part ${asked} of the error table in ${path}`);
   terminal.line(`when all are measured: exithead profile ${trained.run.path} --merge`);
   return { part: path, batches: part.batches, done: part.done };
+}
+
+/** @throws UserError for an option that means nothing beside the others */
+function refuseUnread({ resume, options }: Call<OptionsOf<typeof declared>>): void {
+  const { sensitivity, trajectories, merge, shard, show, in: kind } = options;
+  const isTable = !sensitivity && !trajectories;
+  const shows = isTable && shard === undefined;
+  const given = { '--resume': resume, '--show': show !== undefined, '--in': kind !== undefined };
+  const read = { '--resume': isTable && !merge, '--show': shows, '--in': shows };
+  for (const name of ['--resume', '--show', '--in'] as const)
+    if (given[name] && !read[name])
+      throw new UserError(
+        `${name} means nothing here: ${name === '--resume' ? 'only the measuring of an error table goes on' : 'only an error table is shown'}. Leave it out.`,
+      );
 }
 
 /** @throws UserError unless the text is i/n with 1 <= i <= n */
@@ -84,6 +99,11 @@ async function shown(
   const picture = path.replace(/\.json$/, '.svg');
   await writeFileAtomic(picture, standalone(errorHeatMap(table, 'wide', wanted)));
   showTable(table, wanted, terminal);
+  const { guidance } = config.sample;
+  if (guidance !== (table.guidance ?? 1))
+    terminal.line(
+      `note: samples are drawn with guidance ${guidance}; --set profile.guidance=${guidance} measures errors after it`,
+    );
   terminal.line(`error table in ${path}, a picture of it in ${picture}`);
   terminal.line(`next: exithead schedule ${run.path} --speedup ${config.schedule.speedup}`);
   return { errorTable: path, picture, table };

@@ -37,7 +37,10 @@ export async function profileTrajectories(
   requireGuidable(spec, guidance);
   requireChannels(spec, guidedChannels);
   if (model.plans.some(({ kind }) => remembers(kind))) requireAlike(config.sample);
-  const available = measuredExits(model);
+  const allowed = config.schedule.exits;
+  const available = measuredExits(model).filter(
+    ({ exit, kind }) => kind === 'backbone' || (allowed?.includes(exit) ?? true),
+  );
   const full = available.at(-1)?.macs ?? NaN;
   const noise = diffusion(config.diffusion);
   const timesteps = scheduledTimes(config);

@@ -11,6 +11,11 @@ export interface ErrorTableFacts {
   readonly heads: string;
   readonly steps: number;
   readonly bins: number;
+  readonly binning: NonNullable<ErrorTable['binning']>;
+  /** Scale; 1 is unguided. */
+  readonly guidance: number;
+  /** How old memories were, where heads remember. */
+  readonly ages: ErrorTable['ages'] | null;
   readonly samples: number;
   readonly exits: readonly ExitErrors[];
   readonly fits: readonly Fit[];
@@ -27,13 +32,14 @@ export interface ExitErrors extends MeasuredExit {
 export async function errorTableFacts(path: string, given: string | undefined): Promise<ErrorTableFacts> {
   const table = await readErrorTable(path);
   const fits = await fitsOf(path, table, given);
-  const { backbone, heads, steps, bins, count, exits, excess, error } = table;
+  const { backbone, heads, steps, bins, count, exits, excess, error, ages = null } = table;
+  const { binning = 'native', guidance = 1 } = table;
   return {
     kind: 'error table',
     path,
     bytes: await bytesAt(path),
     ...{ backbone, heads, steps },
-    bins: bins.length,
+    ...{ bins: bins.length, binning, guidance, ages },
     samples: count.reduce((sum, n) => sum + n, 0),
     exits: exits.map((exit, i) => ({
       ...exit,

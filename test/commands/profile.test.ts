@@ -29,6 +29,7 @@ describe('profile', () => {
     expect(textOf('error-table.json')).toBe(whole);
     expect(out).toContain('excess over full depth in epsilon, from noise to data');
     expect(out).toContain('50 samples; largest standard error');
+    expect(out).toContain('drawn with guidance 2; --set profile.guidance=2 measures errors after it\n');
     expect((await exithead(['inspect', `${run}/error-table.2-of-2.json`])).out).toContain(
       'is part 2 of 2 of an error table of 3 exits, finished; batches of 8 samples measured: 3\n',
     );
@@ -61,6 +62,9 @@ describe('profile', () => {
     expect(halves?.conditional.mean[0]?.[0]).toBeGreaterThan(0);
     expect(readFileSync(String(picture), 'utf8')).toContain('denoising error in x0, after guidance 2');
     expect((await told('profile', run, ...asked, '--dry-run'))['bins']).toBe(4);
+    expect((await exithead(['inspect', `${run}/error-table.json`])).out).toContain(
+      '\nbins by the steps of a solver, after guidance 2\n',
+    );
   });
 
   it('refuses what does not go together', async () => {
@@ -71,6 +75,12 @@ describe('profile', () => {
       expect(await refusalOf('profile', run, '--shard', shard)).toBe(
         `--shard is ${shard}, expected i/n such as 2/4, with i from 1 to n.`,
       );
+    expect(await refusalOf('profile', run, '--trajectories', '--resume')).toBe(
+      '--resume means nothing here: only the measuring of an error table goes on. Leave it out.',
+    );
+    expect(await refusalOf('profile', run, '--shard', '1/2', '--in', 'v')).toBe(
+      '--in means nothing here: only an error table is shown. Leave it out.',
+    );
     await told('profile', run, '--samples', '8', '--shard', '1/3');
     expect(await refusalOf('profile', run, '--merge')).toContain('Measure all parts alike');
   });
@@ -89,6 +99,11 @@ describe('profile', () => {
     for (const row of table.single.drift.slice(0, -1))
       for (const drift of row) expect(drift).toBeGreaterThan(0);
     expect(table.steps.map(({ steps }) => steps)).toEqual([2, 3, 5]);
+    // Fewer steps alone are cheap to measure.
+    const none = ['--set', 'schedule.exits=[]', '--set', 'profile.pairs=0'];
+    expect((await told('profile', run, '--trajectories', '--dry-run', ...few, ...none))['passes']).toBe(
+      4 * (5 + 2 + 3),
+    );
     const first = textOf('trajectories.json');
     await told('profile', run, '--trajectories', ...few);
     expect(textOf('trajectories.json')).toBe(first);

@@ -109,9 +109,18 @@ export function showSchedule(facts: ScheduleFacts, terminal: Terminal): void {
 
 export function showErrorTable(facts: ErrorTableFacts, terminal: Terminal): void {
   const { path, bytes, backbone, heads, steps, bins, samples, exits, fits } = facts;
+  const { binning, guidance, ages } = facts;
   terminal.line(
     `${path} is an error table: ${whole(samples)} samples in ${bins} bins of ${steps} diffusion steps`,
   );
+  const details = [
+    ...(binning === 'native'
+      ? []
+      : [`bins by ${binning === 'solver' ? 'the steps of a solver' : 'log-SNR'}`]),
+    ...(guidance === 1 ? [] : [`after guidance ${guidance}`]),
+    ...(ages ? [`memories up to ${counted(ages.every - 1, 'step')} of ${ages.steps} old`] : []),
+  ];
+  if (details.length > 0) terminal.line(details.join(', '));
   terminal.line(`why: its format says so, and all in it is sound; ${sized(bytes)}`);
   terminal.line(`made for the backbone ${backbone}`);
   terminal.line(`and the heads ${heads}`);
