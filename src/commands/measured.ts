@@ -1,6 +1,7 @@
 // How does a person read what was measured: evaluations, sensitivities, calibrations?
 import type { EvaluatedRow, Evaluation } from '../evaluate/results.js';
 import { verdictOf, type Calibration } from '../schedules/calibration.js';
+import type { FrontPoint } from '../schedules/frontFile.js';
 import type { Sensitivity } from '../schedules/sensitivity.js';
 import type { Trajectories } from '../schedules/trajectories.js';
 import type { Terminal } from './terminal.js';
@@ -77,7 +78,7 @@ export function showTrajectories(table: Trajectories, terminal: Terminal): void 
       .slice(0, -1)
       .map(({ exit }, k) => [
         `exit ${exit}`,
-        ...shown.map((i) => single.drift[k]?.[i]?.toExponential(1) ?? '-'),
+        ...shown.map((i) => single.drift.mean[k]?.[i]?.toExponential(1) ?? '-'),
       ]),
   ]);
   if (additive)
@@ -121,4 +122,20 @@ export function showCalibration(calibration: Calibration, terminal: Terminal): v
     ]),
   ]);
   terminal.line(verdictOf(calibration));
+}
+
+/** At most a dozen points. */
+export function showFront(front: readonly FrontPoint[], terminal: Terminal): void {
+  const every = Math.max(1, Math.ceil(front.length / 12));
+  terminal.table([
+    ['speed-up', 'steps', 'depth used', 'loss'],
+    ...front
+      .filter((_, i) => i % every === 0)
+      .map(({ speedup, steps, depthUsed, loss }) => [
+        `${speedup.toFixed(2)}x`,
+        steps,
+        depthUsed.toFixed(3),
+        loss.toPrecision(3),
+      ]),
+  ]);
 }

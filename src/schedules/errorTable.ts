@@ -50,7 +50,7 @@ const agesSchema = z.object({
   every: z.int().min(2).max(1000).describe('memories were 1 to this - 1 of its steps old, all as often'),
 });
 
-const statisticSchema = (meaning: string): z.ZodType<Statistic> =>
+export const statisticSchema = (meaning: string): z.ZodType<Statistic> =>
   z
     .object({
       mean: z

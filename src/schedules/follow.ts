@@ -68,3 +68,12 @@ export function driftsOf(moved: Float32Array, { final, y }: Pick<Followed, 'fina
     meanSquare(i, final.length / y.length, (j) => (moved[j] ?? NaN) - (final[j] ?? NaN)),
   );
 }
+
+/** What one prediction is off from another, without the variance, [count, length]. */
+export function minus(early: Float32Array, full: Float32Array, count: number, length: number): Float32Array {
+  const each = full.length / count;
+  return Float32Array.from({ length: count * length }, (_, j) => {
+    const at = Math.floor(j / length) * each + (j % length);
+    return (early[at] ?? NaN) - (full[at] ?? NaN);
+  });
+}

@@ -7,7 +7,7 @@ import type { DenoiseLabelled } from '../samplers/generate.js';
 import { callsOf } from '../samplers/solvers.js';
 import { epsilonPer } from '../diffusion/prediction.js';
 import type { Progress } from '../training/progress.js';
-import { driftsOf, followed, meanSquare, type FollowOptions } from './follow.js';
+import { driftsOf, followed, meanSquare, minus, type FollowOptions } from './follow.js';
 import { ratio, type Ratio } from './ratio.js';
 import type { MeasuredSensitivity } from './sensitivity.js';
 
@@ -111,15 +111,6 @@ function plus(prediction: Float32Array, mistake: Float32Array, count: number): F
   return prediction.map((value, j) =>
     j % each < length ? value + (mistake[Math.floor(j / each) * length + (j % each)] ?? NaN) : value,
   );
-}
-
-/** What one prediction is off from another, without the variance, [count, length]. */
-function minus(early: Float32Array, full: Float32Array, count: number, length: number): Float32Array {
-  const each = full.length / count;
-  return Float32Array.from({ length: count * length }, (_, j) => {
-    const at = Math.floor(j / length) * each + (j % length);
-    return (early[at] ?? NaN) - (full[at] ?? NaN);
-  });
 }
 
 /** Of the calls of each step; standard errors add up where they may be alike. */

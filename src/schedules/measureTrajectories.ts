@@ -1,11 +1,14 @@
 // How are drifts measured? Exits answer one call of a real trajectory, or two, and all other calls are at full depth.
 import { setImmediate } from 'node:timers/promises';
+import { levelAt } from '../diffusion/levels.js';
+import { epsilonPer } from '../diffusion/prediction.js';
 import { Interrupted } from '../errors.js';
 import { callsOf } from '../samplers/solvers.js';
 import { stream } from '../random.js';
 import type { Progress } from '../training/progress.js';
-import { driftsOf, followed, type FollowOptions, type Followed } from './follow.js';
-import { moments } from './moments.js';
+import type { Statistic } from './errorTable.js';
+import { driftsOf, followed, meanSquare, minus, type FollowOptions, type Followed } from './follow.js';
+import { moments, type Moments } from './moments.js';
 import { ratio } from './ratio.js';
 import { rankCorrelation } from './scores.js';
 import type { Trajectories } from './trajectories.js';
@@ -62,7 +65,8 @@ interface Change {
 /**
  * drift_ik = E|x' - x|^2: x is the final sample at full depth throughout, x' from the same noise where exit k answers call
  * i and no other; one that remembers was given the call before. Of pairs the same where exits answer two calls: how far
- * that is from the sum of both alone is what an additive model of a schedule misses.
+ * that is from the sum of both alone is what an additive model of a schedule misses. The excess of an exit there is that of
+ * an error table, at what is sampled instead of noisy data.
  * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
  */
 export async function measureTrajectories(
@@ -71,7 +75,7 @@ export async function measureTrajectories(
   const { samples, exits, depth, signal, progress, fewer } = options;
   const calls = callsOf(options.solver, options.diffusion, options.timesteps).length;
   const pairs = pairsOf(options);
-  const single = moments(exits.length * calls);
+  const [single, excess] = [moments(exits.length * calls), moments(exits.length * calls)];
   const both = moments(pairs.length);
   const sums = moments(pairs.length);
   const inFewer = moments(fewer.length);
@@ -96,15 +100,16 @@ export async function measureTrajectories(
       for (const [k, exit] of exits.entries())
         for (let call = firstOf(exit); call < calls; call++) {
           const changes: Changes = new Map([[call, exit]]);
-          const drifts = await changed(options, trajectory, changes);
+          const { drifts, excesses } = await changed(options, trajectory, changes);
           alone.set(keyOf({ call, exit }), drifts);
           drifts.forEach((drift) => single.add(k * calls + call, drift));
+          excesses.forEach((value) => excess.add(k * calls + call, value));
           await did(passesOf(changes, calls));
         }
       const [drifted, summed] = [new Float64Array(count), new Float64Array(count)];
       for (const [p, { first, second }] of pairs.entries()) {
         const changes: Changes = new Map([first, second].map(({ call, exit }) => [call, exit]));
-        const drifts = await changed(options, trajectory, changes);
+        const { drifts } = await changed(options, trajectory, changes);
         drifts.forEach((drift, i) => {
           const sum = (alone.get(keyOf(first))?.[i] ?? NaN) + (alone.get(keyOf(second))?.[i] ?? NaN);
           both.add(p, drift);
@@ -127,19 +132,21 @@ export async function measureTrajectories(
   } finally {
     progress.end();
   }
-  const row = (k: number, value: (cell: number) => number | null): (number | null)[] =>
-    Array.from({ length: calls }, (_, call) => (k < exits.length ? value(k * calls + call) : 0));
-  const rows = [...exits.keys(), exits.length];
+  const rows = (value: (cell: number) => number | null): (number | null)[][] =>
+    [...exits.keys(), exits.length].map((k) =>
+      Array.from({ length: calls }, (_, call) => (k < exits.length ? value(k * calls + call) : 0)),
+    );
+  const statistic = (of: Moments): Statistic => ({
+    mean: rows((cell) => of.mean(cell)),
+    standardError: rows((cell) => of.standardError(cell)),
+  });
   const found = pairs.map(({ first, second }, p) => ({
     first: { call: first.call, exit: first.exit.exit },
     second: { call: second.call, exit: second.exit.exit },
     ...{ drift: both.mean(p) ?? NaN, standardError: both.standardError(p) ?? NaN, sum: sums.mean(p) ?? NaN },
   }));
   return {
-    single: {
-      drift: rows.map((k) => row(k, (cell) => single.mean(cell))),
-      standardError: rows.map((k) => row(k, (cell) => single.standardError(cell))),
-    },
+    single: { drift: statistic(single), excess: statistic(excess) },
     pairs: found,
     additive:
       found.length === 0
@@ -160,17 +167,31 @@ export async function measureTrajectories(
   };
 }
 
-/** How far each sample ends from full depth where exits answer some calls. */
-async function changed(options: TrajectoriesOptions, of: Followed, changes: Changes): Promise<number[]> {
+/**
+ * How far each sample ends from full depth where exits answer some calls, and how far the first of them is from it there.
+ */
+async function changed(
+  options: TrajectoriesOptions,
+  of: Followed,
+  changes: Changes,
+): Promise<{ readonly drifts: readonly number[]; readonly excesses: readonly number[] }> {
+  const { depth, diffusion, length } = options;
   const predict = options.begin();
   const first = Math.min(...changes.keys());
   const before = needsFull(changes) ? of.asked[first - 1] : undefined;
   // What an exit remembers belongs to a trajectory: this one begins at its last full-depth call.
-  if (before) await predict(options.depth, before.x, before.t, of.y, first - 1);
-  const moved = await of.goOn(first, (x, t, call) =>
-    predict(changes.get(call)?.exit ?? options.depth, x, t, of.y, call),
-  );
-  return driftsOf(moved, of);
+  if (before) await predict(depth, before.x, before.t, of.y, first - 1);
+  let excesses: readonly number[] = [];
+  const moved = await of.goOn(first, async (x, t, call) => {
+    const answer = await predict(changes.get(call)?.exit ?? depth, x, t, of.y, call);
+    if (call === first) {
+      const off = minus(answer, of.asked[call]?.answer ?? answer, of.y.length, length);
+      const scale = epsilonPer(diffusion.prediction, levelAt(diffusion, t).alpha);
+      excesses = Array.from(of.y, (_, i) => scale * meanSquare(i, length, (j) => off[j] ?? NaN));
+    }
+    return answer;
+  });
+  return { drifts: driftsOf(moved, of), excesses };
 }
 
 function needsFull(changes: Changes): boolean {

@@ -1,7 +1,7 @@
 // What do early exits do to the final sample, where errors pile up along a trajectory? Measured drifts and their file.
 import { z } from 'zod';
 import { solverFields } from '../samplers/settings.js';
-import { fingerprintSchema, guidanceFields, measuredExitsSchema } from './errorTable.js';
+import { fingerprintSchema, guidanceFields, measuredExitsSchema, statisticSchema } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 import { requireMeasuredOn } from './sensitivity.js';
 
@@ -40,14 +40,12 @@ const schema = z
     exits: measuredExitsSchema,
     single: z
       .object({
-        drift: z
-          .array(z.array(z.number().min(0).nullable()))
-          .describe(
-            'by exit and call; null where the exit cannot run, since it remembers and nothing came before',
-          ),
-        standardError: z.array(z.array(z.number().min(0).nullable())).describe('of it, over the samples'),
+        drift: statisticSchema('mean square of how far the final sample moves, by exit and call'),
+        excess: statisticSchema('mean square of how far the exit is from full depth there, in epsilon'),
       })
-      .describe('where one exit answers one call, and full depth all others'),
+      .describe(
+        'where one exit answers one call, and full depth all others; null where the exit cannot, since it remembers and nothing came before',
+      ),
     pairs: z
       .array(
         z.object({
@@ -84,17 +82,19 @@ const schema = z
       if (t >= diffusionSteps)
         refuse(['timesteps', i], `is ${t}, expected less than the ${diffusionSteps} diffusion steps`);
     });
-    for (const part of ['drift', 'standardError'] as const) {
-      const rows = single[part];
-      if (rows.length !== exits.length)
-        refuse(['single', part], `has ${rows.length} rows for ${exits.length} exits`);
-      rows.forEach((row, i) => {
-        if (row.length !== timesteps.length)
-          refuse(['single', part, i], `has ${row.length} entries for ${timesteps.length} calls`);
-      });
+    for (const [name, statistic] of Object.entries(single)) {
+      for (const part of ['mean', 'standardError'] as const) {
+        const rows = statistic[part];
+        if (rows.length !== exits.length)
+          refuse(['single', name, part], `has ${rows.length} rows for ${exits.length} exits`);
+        rows.forEach((row, i) => {
+          if (row.length !== timesteps.length)
+            refuse(['single', name, part, i], `has ${row.length} entries for ${timesteps.length} calls`);
+        });
+      }
+      if (statistic.mean.at(-1)?.some((value) => value !== 0))
+        refuse(['single', name, 'mean', exits.length - 1], 'must be 0: full depth is what it is');
     }
-    if (single.drift.at(-1)?.some((value) => value !== 0))
-      refuse(['single', 'drift', exits.length - 1], 'must be 0: full depth does not move the sample');
     pairs.forEach(({ first, second }, i) => {
       if (second.call <= first.call || second.call >= timesteps.length)
         refuse(['pairs', i, 'second', 'call'], `is ${second.call}, expected a call after ${first.call}`);

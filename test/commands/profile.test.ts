@@ -96,7 +96,7 @@ describe('profile', () => {
     const table = await readTrajectories(`${run}/trajectories.json`);
     expect(table).toMatchObject({ solver: 'ddim', guidance: 2, clip: true, samples: 4 });
     expect(table.exits.map(({ exit }) => exit)).toEqual([1, 2, 3]);
-    for (const row of table.single.drift.slice(0, -1))
+    for (const row of table.single.drift.mean.slice(0, -1))
       for (const drift of row) expect(drift).toBeGreaterThan(0);
     expect(table.steps.map(({ steps }) => steps)).toEqual([2, 3, 5]);
     // Fewer steps alone are cheap to measure.

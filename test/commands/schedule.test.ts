@@ -106,8 +106,10 @@ describe('exithead schedule', () => {
     const trajectories = (steps: Trajectories['steps']): Trajectories => ({
       ...{ format: 'exithead-trajectories', version: 1, backbone, heads, diffusionSteps: 100 },
       ...{ solver: 'ddim', eta: 0, guidance: 1, clip: false, seed: 0, samples: 8, timesteps: [99, 0] },
+    const zeros = available.map(() => [0, 0]);
+    const nothing = { mean: zeros, standardError: zeros };
       exits: available,
-      single: { drift: available.map(() => [0, 0]), standardError: available.map(() => [0, 0]) },
+      single: { drift: nothing, excess: nothing },
       ...{ pairs: [], additive: null, steps },
     });
     const drifts = (five: number): void =>

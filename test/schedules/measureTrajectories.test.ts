@@ -82,14 +82,40 @@ describe('drifts along trajectories', () => {
       for (const call of timesteps.keys()) {
         if (exit === 2 && call === 0) continue;
         const expected = moved((at) => (at === call ? exit : depth));
-        expect(relative(single.drift[k]?.[call], mean(expected))).toBeLessThan(3e-3);
+        expect(relative(single.drift.mean[k]?.[call], mean(expected))).toBeLessThan(3e-3);
         // All samples move alike by what exit 2 does, up to rounding.
         if (exit === 1)
-          expect(relative(single.standardError[k]?.[call], errorOf(expected))).toBeLessThan(1e-3);
+          expect(relative(single.drift.standardError[k]?.[call], errorOf(expected))).toBeLessThan(1e-3);
       }
     // What remembers cannot come first, and full depth moves nothing.
-    expect(single.drift[1]?.[0]).toBeNull();
-    expect(single.drift[2]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(single.drift.mean[1]?.[0]).toBeNull();
+    expect(single.drift.mean[2]).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('come with the excess of the exit where it is asked, in epsilon', async () => {
+    const { single } = await measured();
+    const noise = initialNoise(3, { from: 0, count: 6, length: 5 });
+    // Exit 1 is off by a fifth of x, and the first x is the noise itself.
+    const first = mean(Array.from(noise, (x) => (0.2 * x) ** 2));
+    expect(relative(single.excess.mean[0]?.[0], first)).toBeLessThan(1e-3);
+    // Exit 2 by a ten-thousandth of one stride.
+    timesteps.slice(1).forEach((t, i) => {
+      const stride = (timesteps[i] ?? NaN) - t;
+      expect(relative(single.excess.mean[1]?.[i + 1], (1e-4 * stride) ** 2)).toBeLessThan(1e-2);
+    });
+    expect(single.excess.mean[1]?.[0]).toBeNull();
+    const { single: inX0 } = await measured({
+      ...{ diffusion: diffusion({ ...ddpmBetas, prediction: 'x0' }), pairs: 0, fewer: [] },
+      // The same model, of x0: (x - sqrt(1 - a) epsilon) / sqrt(a).
+      begin() {
+        const predict = begin();
+        return async (exit, x, t, y, call) => {
+          const [epsilon, a] = [await predict(exit, x, t, y, call), alphaBar(process, t)];
+          return x.map((value, j) => (value - Math.sqrt(1 - a) * (epsilon[j] ?? NaN)) / Math.sqrt(a));
+        };
+      },
+    });
+    expect(relative(inX0.excess.mean[0]?.[0], first)).toBeLessThan(1e-3);
   });
 
   it('of pairs are not the sums of both alone, and it says by how much', async () => {
@@ -136,8 +162,8 @@ describe('drifts along trajectories', () => {
     ['one that adds noise', { solver: { kind: 'ddpm', variance: 'small' } }],
   ])('follow any solver: %s', async (_, more) => {
     const { single, steps } = await measured({ ...more, pairs: 0, exits: exits.slice(0, 1) });
-    expect(single.drift[0]?.length).toBe(more.solver?.kind === 'edm' ? 11 : 6);
-    for (const drift of single.drift[0] ?? []) expect(drift).toBeGreaterThan(0);
+    expect(single.drift.mean[0]?.length).toBe(more.solver?.kind === 'edm' ? 11 : 6);
+    for (const drift of single.drift.mean[0] ?? []) expect(drift).toBeGreaterThan(0);
     for (const { drift } of steps.slice(0, -1)) expect(drift).toBeGreaterThan(0);
   });
 

@@ -15,12 +15,13 @@ const rows = (last: number): (number | null)[][] => [
   [0.2, 0.2, 0.1],
   [last, last, last],
 ];
+const statistic = (last: number) => ({ mean: rows(last), standardError: rows(0) });
 const table: Trajectories = {
   ...{ format: 'exithead-trajectories', version: 1, backbone: 'backbone-1', heads: 'heads-1' },
   ...{ diffusionSteps: 1000, solver: 'ddim', eta: 0, guidance: 1, clip: false, seed: 0, samples: 4 },
   timesteps: [999, 500, 0],
   exits: [...exits],
-  single: { drift: rows(0), standardError: rows(0) },
+  single: { drift: statistic(0), excess: statistic(0) },
   pairs: [
     {
       ...{ first: { call: 0, exit: 2 }, second: { call: 2, exit: 1 } },
@@ -41,12 +42,16 @@ describe('a file of trajectories', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['missing rows', { ...table, exits: table.exits.slice(1) }, /single\.drift: has 3 rows for 2 exits/],
-    ['short rows', { ...table, timesteps: [999, 0] }, /single\.drift\.0: has 3 entries for 2 calls/],
+    [
+      'missing rows',
+      { ...table, exits: table.exits.slice(1) },
+      /single\.drift\.mean: has 3 rows for 2 exits/,
+    ],
+    ['short rows', { ...table, timesteps: [999, 0] }, /single\.drift\.mean\.0: has 3 entries for 2 calls/],
     [
       'full depth that moves the sample',
-      { ...table, single: { drift: rows(1), standardError: rows(0) } },
-      /single\.drift\.2: must be 0/,
+      { ...table, single: { drift: statistic(1), excess: statistic(0) } },
+      /single\.drift\.mean\.2: must be 0/,
     ],
     ['a time beyond the last', { ...table, diffusionSteps: 900 }, /timesteps\.0: is 999, expected less than/],
     [
