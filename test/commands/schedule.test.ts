@@ -91,6 +91,9 @@ describe('exithead schedule', () => {
     const { out } = await exithead(['schedule', run, '--speedup', '1.2', '--front']);
     expect(out).toMatch(/front of \d+ schedules in/);
     const { front, baselines } = await readFront(`${run}/front.json`);
+    expect((await exithead(['inspect', `${run}/front.json`])).out).toMatch(
+      /is a front of \d+ schedules, and \d+ baselines/,
+    );
     expect(front[0]).toMatchObject({ speedup: 1, loss: 0 });
     const names = baselines.map(({ name }) => name);
     expect(names).toContain('one exit throughout');
@@ -103,11 +106,11 @@ describe('exithead schedule', () => {
     const several = ['--steps', '[10, 7, 5]', '--weights', 'closed-form'];
     expect(await refusalOf('schedule', run, ...several)).toMatch(/has no trajectories\.json/);
     const { backbone, heads, available } = await solved();
+    const zeros = available.map(() => [0, 0]);
+    const nothing = { mean: zeros, standardError: zeros };
     const trajectories = (steps: Trajectories['steps']): Trajectories => ({
       ...{ format: 'exithead-trajectories', version: 1, backbone, heads, diffusionSteps: 100 },
       ...{ solver: 'ddim', eta: 0, guidance: 1, clip: false, seed: 0, samples: 8, timesteps: [99, 0] },
-    const zeros = available.map(() => [0, 0]);
-    const nothing = { mean: zeros, standardError: zeros };
       exits: available,
       single: { drift: nothing, excess: nothing },
       ...{ pairs: [], additive: null, steps },
