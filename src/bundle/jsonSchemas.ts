@@ -7,6 +7,7 @@ import { evaluationFormat } from '../evaluate/results.js';
 import { calibrationFormat } from '../schedules/calibration.js';
 import { errorPartFormat } from '../schedules/errorParts.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
+import { frontFormat } from '../schedules/frontFile.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
@@ -27,6 +28,7 @@ export function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
     schemaOf(errorTableFormat),
     schemaOf(errorPartFormat),
     schemaOf(scheduleFormat),
+    schemaOf(frontFormat),
     schemaOf(sensitivityFormat),
     schemaOf(trajectoriesFormat),
     schemaOf(calibrationFormat),

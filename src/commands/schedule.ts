@@ -31,6 +31,7 @@ import { exitsTrained } from '../training/finetune.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
 import type { schedule as declaration } from './declarations.js';
 import { refinedSchedule } from './scheduleRefine.js';
+import { showFront } from './measured.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 import { workOf } from './work.js';
@@ -225,20 +226,4 @@ function show(schedule: Schedule, baselines: readonly FrontPoint[], terminal: Te
     const one = new Set(exits).size === 1 ? ` at exit ${exits[0]}` : '';
     terminal.line(`${name.padEnd(20)} ${loss.toPrecision(3)}${one}, ${of.toFixed(3)}x`);
   }
-}
-
-/** At most a dozen points. */
-function showFront(front: readonly FrontPoint[], terminal: Terminal): void {
-  const every = Math.max(1, Math.ceil(front.length / 12));
-  terminal.table([
-    ['speed-up', 'steps', 'depth used', 'loss'],
-    ...front
-      .filter((_, i) => i % every === 0)
-      .map(({ speedup, steps, depthUsed, loss }) => [
-        `${speedup.toFixed(2)}x`,
-        steps,
-        depthUsed.toFixed(3),
-        loss.toPrecision(3),
-      ]),
-  ]);
 }

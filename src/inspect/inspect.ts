@@ -107,6 +107,7 @@ function applicable(kind: Inspected['kind']): readonly (keyof InspectOptions)[] 
     case 'evaluation':
     case 'sensitivities':
     case 'trajectories':
+    case 'front':
     case 'part of an error table':
     case 'calibration':
       return ['backbone'];

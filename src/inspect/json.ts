@@ -14,6 +14,7 @@ import { errorTableFormat } from '../schedules/errorTable.js';
 import { shown } from '../schedules/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
+import { frontFormat } from '../schedules/frontFile.js';
 import { trajectoriesFormat } from '../schedules/trajectories.js';
 import { isVaeConfig } from '../vae/spec.js';
 import { backboneConfigFacts, isBackboneConfig, type BackboneConfigFacts } from './backboneConfig.js';
@@ -28,11 +29,13 @@ import {
   evaluationFacts,
   sensitivityFacts,
   trajectoriesFacts,
+  frontFacts,
   type CalibrationFacts,
   type ErrorPartFacts,
   type EvaluationFacts,
   type SensitivityFacts,
   type TrajectoriesFacts,
+  type FrontFacts,
 } from './measured.js';
 import { onnxGraphsFacts, type OnnxGraphsFacts } from './onnxGraphs.js';
 import { scheduleFacts, type ScheduleFacts } from './schedule.js';
@@ -52,6 +55,7 @@ export type JsonFacts =
   | ScheduleFacts
   | SensitivityFacts
   | TrajectoriesFacts
+  | FrontFacts
   | VaeConfigFacts;
 
 type Reader = (path: string, backbone: string | undefined) => Promise<JsonFacts>;
@@ -61,6 +65,7 @@ const readers = new Map<string, Reader>([
   [bundleFormat.name, (path, backbone) => bundleFacts(folderOf(path, 'bundle.json'), backbone)],
   [onnxManifestFormat.name, (path) => onnxGraphsFacts(folderOf(path, onnxManifestFile))],
   [scheduleFormat.name, scheduleFacts],
+  [frontFormat.name, frontFacts],
   [errorTableFormat.name, errorTableFacts],
   [errorPartFormat.name, errorPartFacts],
   [sensitivityFormat.name, sensitivityFacts],

@@ -6,6 +6,7 @@ import type { Calibration } from '../schedules/calibration.js';
 import { readErrorPart, type ErrorPart } from '../schedules/errorParts.js';
 import { readJsonFile } from '../schedules/jsonFile.js';
 import { readSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
+import { readFront, type FrontFile } from '../schedules/frontFile.js';
 import { readTrajectories, type Trajectories } from '../schedules/trajectories.js';
 import { bytesAt } from './bytes.js';
 import { fitProblems, fitsOf, type Fit } from './fit.js';
@@ -28,6 +29,7 @@ export type ErrorPartFacts = Measured<
     Pick<ErrorPart['measured'], 'backbone' | 'heads' | 'exits'>
 >;
 export type TrajectoriesFacts = Measured<'trajectories', Trajectories>;
+export type FrontFacts = Measured<'front', FrontFile>;
 export type CalibrationFacts = Measured<'calibration', Calibration>;
 
 export async function evaluationFacts(path: string, given: string | undefined): Promise<EvaluationFacts> {
@@ -40,6 +42,10 @@ export async function sensitivityFacts(path: string, given: string | undefined):
 
 export async function trajectoriesFacts(path: string, given: string | undefined): Promise<TrajectoriesFacts> {
   return measured('trajectories', path, await readTrajectories(path), given);
+}
+
+export async function frontFacts(path: string, given: string | undefined): Promise<FrontFacts> {
+  return measured('front', path, await readFront(path), given);
 }
 
 /** Without its sums, which say nothing to a person. */

@@ -12,6 +12,7 @@ describe('the JSON schemas', () => {
       'exithead-error-table-1',
       'exithead-error-sums-1',
       'exithead-schedule-2',
+      'exithead-front-1',
       'exithead-sensitivity-1',
       'exithead-trajectories-1',
       'exithead-calibration-1',

@@ -242,7 +242,7 @@ describe('inspect of anything else', () => {
     writeFileSync(file, '{ "format": "something-else", "version": 1 }');
     expect(await refusalOf('inspect', file)).toBe(
       `${file} is JSON of the format "something-else", and no config.json of a model. Formats that exithead knows are ` +
-        'exithead-bundle, exithead-onnx, exithead-schedule, exithead-error-table, exithead-error-sums, ' +
+        'exithead-bundle, exithead-onnx, exithead-schedule, exithead-front, exithead-error-table, exithead-error-sums, ' +
         'exithead-sensitivity, exithead-trajectories, exithead-calibration, ' +
         'exithead-evaluation, exithead-features, exithead-latents, exithead-captions.',
     );

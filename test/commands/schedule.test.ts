@@ -2,8 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { readFront } from '../../src/schedules/frontFile.js';
 import { readSchedule } from '../../src/schedules/schedule.js';
-import type { Trajectories } from '../../src/schedules/trajectories.js';
-import { exithead, refusalOf, told, workshop } from '../workshop.js';
+import { exithead, refusalOf, told, workshop, type Json } from '../workshop.js';
 
 const { at, pretrain, heads } = workshop();
 let run: string;
@@ -105,34 +104,29 @@ describe('exithead schedule', () => {
   it('chooses the number of steps, where it is known what fewer lose', async () => {
     const several = ['--steps', '[10, 7, 5]', '--weights', 'closed-form'];
     expect(await refusalOf('schedule', run, ...several)).toMatch(/has no trajectories\.json/);
-    const { backbone, heads, available } = await solved();
-    const zeros = available.map(() => [0, 0]);
-    const nothing = { mean: zeros, standardError: zeros };
-    const trajectories = (steps: Trajectories['steps']): Trajectories => ({
-      ...{ format: 'exithead-trajectories', version: 1, backbone, heads, diffusionSteps: 100 },
-      ...{ solver: 'ddim', eta: 0, guidance: 1, clip: false, seed: 0, samples: 8, timesteps: [99, 0] },
-      exits: available,
-      single: { drift: nothing, excess: nothing },
-      ...{ pairs: [], additive: null, steps },
-    });
-    const drifts = (five: number): void =>
-      writeFileSync(
-        `${run}/trajectories.json`,
-        JSON.stringify(
-          trajectories([
-            { steps: 5, drift: five, standardError: 0 },
-            { steps: 7, drift: 1e6, standardError: 0 },
-            { steps: 10, drift: 0, standardError: 0 },
-          ]),
-        ),
-      );
+    const few = [
+      'profile.trajectories=2',
+      'profile.pairs=0',
+      'schedule.steps=[10,7,5]',
+      'schedule.weights=closed-form',
+    ];
+    await told('profile', run, '--trajectories', ...few.flatMap((one) => ['--set', one]));
+    const path = `${run}/trajectories.json`;
+    const measured = JSON.parse(readFileSync(path, 'utf8')) as Json & { readonly steps: readonly Json[] };
+    expect(measured.steps.map(({ steps }) => steps)).toEqual([5, 7, 10]);
+    // What seven steps lose is made too much, and five steps what each case needs.
+    const drifts = (five: number): void => {
+      const drift = [five, 1e6, 0];
+      const steps = measured.steps.map((one, at) => ({ ...one, drift: drift[at] }));
+      writeFileSync(path, JSON.stringify({ ...measured, steps }));
+    };
     // Where fewer steps lose nothing, half of them are the best at a speed-up of 2, at full depth.
     drifts(0);
     const { out } = await exithead(['schedule', run, '--speedup', '2', ...several]);
     expect(out).toContain('over full depth at 10 steps');
-    const few = await solved();
-    expect(few.exits).toEqual([3, 3, 3, 3, 3]);
-    expect(few.predicted.fewer).toEqual({ of: 10, speedup: 2, drift: 0, loss: 0 });
+    const five = await solved();
+    expect(five.exits).toEqual([3, 3, 3, 3, 3]);
+    expect(five.predicted.fewer).toEqual({ of: 10, speedup: 2, drift: 0, loss: 0 });
     drifts(1e6);
     await told('schedule', run, '--speedup', '1.3', ...several);
     expect((await solved()).timesteps).toHaveLength(10);

@@ -6,8 +6,15 @@ import type {
   EvaluationFacts,
   SensitivityFacts,
   TrajectoriesFacts,
+  FrontFacts,
 } from '../../inspect/measured.js';
-import { showCalibration, showEvaluation, showSensitivity, showTrajectories } from '../measured.js';
+import {
+  showCalibration,
+  showEvaluation,
+  showFront,
+  showSensitivity,
+  showTrajectories,
+} from '../measured.js';
 import type { Terminal } from '../terminal.js';
 import { showFits } from './made.js';
 import { counted, sized, whole } from './numbers.js';
@@ -58,6 +65,15 @@ export function showErrorPartFacts(facts: ErrorPartFacts, terminal: Terminal): v
   showOrigin(facts, terminal);
 }
 
+export function showFrontFacts(facts: FrontFacts, terminal: Terminal): void {
+  const { path, table } = facts;
+  terminal.line(
+    `${path} is a front of ${counted(table.front.length, 'schedule')}, and ${counted(table.baselines.length, 'baseline')}; speed-ups are of ${table.cost}`,
+  );
+  showOrigin(facts, terminal);
+  showFront(table.front, terminal);
+}
+
 export function showCalibrationFacts(facts: CalibrationFacts, terminal: Terminal): void {
   const { path, table } = facts;
   const { samples, exits, form } = table;
@@ -87,7 +103,7 @@ function showOrigin(
     bytes,
     table,
     fits,
-  }: EvaluationFacts | SensitivityFacts | TrajectoriesFacts | CalibrationFacts | ErrorPartFacts,
+  }: EvaluationFacts | SensitivityFacts | TrajectoriesFacts | FrontFacts | CalibrationFacts | ErrorPartFacts,
   terminal: Terminal,
 ): void {
   terminal.line(`why: its format is ${table.format}, and all in it is sound; ${sized(bytes)}`);

@@ -20,6 +20,7 @@ import {
   showEvaluationFacts,
   showFeatures,
   showSensitivityFacts,
+  showFrontFacts,
   showTrajectoriesFacts,
 } from './measured.js';
 import { showRun } from './run.js';
@@ -60,6 +61,8 @@ export function show(facts: Inspected, terminal: Terminal): void {
       return showSensitivityFacts(facts, terminal);
     case 'trajectories':
       return showTrajectoriesFacts(facts, terminal);
+    case 'front':
+      return showFrontFacts(facts, terminal);
     case 'part of an error table':
       return showErrorPartFacts(facts, terminal);
     case 'calibration':
