@@ -29,7 +29,7 @@ export async function profileSensitivity(
   terminal: Terminal,
 ): Promise<Result> {
   const { spec } = backbone;
-  const { guidance, clip } = config.sample;
+  const { guidance, guidanceInterval, clip } = config.sample;
   const { trajectories: samples, batch } = config.profile;
   requireGuidable(spec, guidance);
   const guidedChannels = channelsOf(config.sample);
@@ -74,6 +74,7 @@ export async function profileSensitivity(
       ...{ format: 'exithead-sensitivity', version: 1 },
       ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
       ...settingsOf(config.sample),
+      ...{ guidanceChannels: guidedChannels, guidanceInterval: guidanceInterval && [...guidanceInterval] },
       ...{ timesteps, guidance, clip, samples, deviation, noise: measured.noise },
       exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
     };

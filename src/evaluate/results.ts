@@ -1,6 +1,6 @@
 // What did an evaluation find? Its file: every way with its distances, drift and seconds.
 import { z } from 'zod';
-import { fingerprintSchema } from '../schedules/errorTable.js';
+import { fingerprintSchema, guidanceFields } from '../schedules/errorTable.js';
 import { solverFields } from '../samplers/settings.js';
 import type { JsonFormat } from '../schedules/jsonFile.js';
 import { differenceBetween, distanceOf, type Row, type SeedResult } from './evaluateWays.js';
@@ -89,12 +89,7 @@ const evaluationSchema = z.object({
   sampling: z.object({
     ...solverFields,
     guidance: z.number().min(0).describe('1 is unguided'),
-    guidanceChannels: z.int().min(1).optional().describe('that guidance moved; all unless given'),
-    guidanceInterval: z
-      .array(z.number())
-      .length(2)
-      .optional()
-      .describe('native t from and to which guidance was on; always unless given'),
+    ...guidanceFields,
     clip: z.boolean(),
     samples: z.int().min(1).describe('images of each seed'),
     batch: z.int().min(1),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { solverFields } from '../samplers/settings.js';
-import { fingerprintSchema } from './errorTable.js';
+import { fingerprintSchema, guidanceFields } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 
 const measuredSchema = z.object({
@@ -29,6 +29,7 @@ const schema = z
       ),
     ...solverFields,
     guidance: z.number().min(0).describe('classifier-free guidance scale; mistakes were made after it'),
+    ...guidanceFields,
     clip: z.boolean().describe('whether predicted images were cut to [-1, 1]'),
     samples: z.int().min(2).describe('trajectories that were measured on'),
     deviation: z.number().positive().describe('of the noise that was added to predictions'),

@@ -71,7 +71,10 @@ const table: readonly (readonly [RegExp, Said])[] = [
     good(/holds \d+ embedded captions of up to \d+ tokens x \d+/, /its shards agree/),
   ],
   [/\.safetensors$/, recorded],
-  [/\.json$/, bad(/is JSON without a format/, /exithead-bundle, exithead-schedule, exithead-error-table/)],
+  [
+    /\.json$/,
+    bad(/is JSON without a format/, /exithead-bundle, .*exithead-schedule, .*exithead-error-table/),
+  ],
   [/\.(md|txt)$/, bad(/is text, but no config/)],
   [/\.(png|jpg)$/, bad(/something that exithead does not know/)],
 ];
