@@ -2,7 +2,8 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Evaluation } from '../src/evaluate/results.js';
 import { readErrorTable } from '../src/schedules/errorTable.js';
-import { readSchedule } from '../src/schedules/schedule.js';
+import type { Search } from '../src/commands/scheduleRefine.js';
+import { macsOf, readSchedule, type Schedule } from '../src/schedules/schedule.js';
 import { writeTinyJudge } from './tiny-judge.js';
 import { abortsAtLook, exithead, refusalOf, told, workshop, type Json } from './workshop.js';
 
@@ -68,6 +69,36 @@ describe.each<[string, readonly string[]]>([
       expect(kinds).toContain(one);
     expect(rows[1]?.depthUsed).toBeLessThanOrEqual(1 / 1.3);
     expect(rows[1]?.drift.mean).toBeGreaterThan(0);
+  });
+});
+
+describe('a search near the solved schedule', () => {
+  const refined = (...set: string[]): Promise<Json> => {
+    const keys = ['candidates=3', 'rounds=2', ...set].map((one) => `schedule.refine.${one}`);
+    return told('schedule', run, '--speedup', '1.3', '--refine', ...keys.flatMap((key) => ['--set', key]));
+  };
+  const run = at('of-memory-0/001-tiny-memory');
+
+  it.each([
+    ['drift', ['samples=12']],
+    ['fid', ['samples=24', 'by=fid', `features=${at('judge.onnx')}`]],
+  ])('ends at one that draws better by %s, or where it began, at no more cost', async (_by, set) => {
+    const start = (await told('schedule', run, '--speedup', '1.3')) as unknown as Schedule;
+    const { search } = (await refined(...set)) as unknown as { readonly search: Search };
+    const found = await readSchedule(`${run}/schedule.json`);
+    expect(macsOf(found.available, found.exits)).toBeLessThanOrEqual(macsOf(start.available, start.exits));
+    expect(search.rounds.length).toBeGreaterThan(0);
+    const moves = search.rounds.filter(({ moved }) => moved);
+    expect(found.exits).toEqual(moves.at(-1)?.exits ?? start.exits);
+    for (const { seen, proved, moved } of search.rounds) {
+      expect(proved !== null).toBe(seen.value < 0);
+      expect(moved).toBe(proved !== null && proved.value < -2 * proved.standardError);
+    }
+  });
+
+  it('says what it would draw, and draws nothing', async () => {
+    const { out } = await exithead(['schedule', run, '--refine', '--dry-run']);
+    expect(out).toMatch(/refining draws at most 89 sets of 256 images/);
   });
 });
 

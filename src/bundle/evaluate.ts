@@ -5,14 +5,10 @@ import { openData } from '../data/open.js';
 import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
-import { Interrupted, UserError } from '../errors.js';
-import { developed } from '../evaluate/developed.js';
-import { openDigits } from '../evaluate/digits.js';
+import { Interrupted } from '../errors.js';
 import { evaluateWays, type Sampling } from '../evaluate/evaluateWays.js';
-import type { FeatureExtractor } from '../evaluate/features.js';
 import { referenceOf } from '../evaluate/judge.js';
 import { forgetBatches, keptBatchesIn } from '../evaluate/keptBatches.js';
-import { openOnnxFeatures } from '../evaluate/onnxFeatures.js';
 import { referenceFeatures } from '../evaluate/reference.js';
 import { evaluatedRows, evaluationFormat, type Evaluation } from '../evaluate/results.js';
 import { tooFew } from '../evaluate/tooFew.js';
@@ -23,10 +19,11 @@ import { settingsOf } from '../samplers/settings.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { writeJsonFile } from '../schedules/jsonFile.js';
 import type { Progress } from '../training/progress.js';
-import { openDeveloper, type Pictures } from '../vae/pictures.js';
+import type { Pictures } from '../vae/pictures.js';
 import type { EvaluationPlan } from './evaluationPlan.js';
 import type { Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
+import { openJudge } from './openJudge.js';
 
 /** What is judged, by what. */
 export interface EvaluationOptions {
@@ -69,7 +66,9 @@ export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> 
   const { bundle, model } = opened;
   const { split, samples, seeds, references } = config.evaluate;
   const dataset = await openData(data, split, model.spec);
-  const judge = await openJudge(work);
+  const judge = await openJudge({
+    ...{ ...work, spec: model.spec, features: config.evaluate.features },
+  });
   try {
     const { extractor, decidesLabels } = judge;
     const count = Math.min(references, dataset.count);
@@ -174,54 +173,4 @@ function samplingOf({
     count: config.evaluate.samples,
     batch: config.sample.batch,
   };
-}
-
-interface Judge {
-  /** Of what the backbone draws. */
-  readonly extractor: FeatureExtractor;
-  /** Whether its classes are those that samples are asked for. */
-  readonly decidesLabels: boolean;
-  dispose(): Promise<void>;
-}
-
-async function openJudge(work: EvaluationWork): Promise<Judge> {
-  const { opened, config, data, prompts, pictures, engine, signal, say, warn, progressOf } = work;
-  const { spec } = opened.model;
-  const { features } = config.evaluate;
-  switch (pictures.kind) {
-    case 'latents':
-      throw new UserError(
-        `samples of ${spec.channels} channels are no pictures, and pictures are judged. Give the autoencoder that they are of with --vae.`,
-      );
-    case 'pixels': {
-      const asking = { signal, say, warn };
-      const extractor =
-        features === undefined
-          ? await openDigits(await openData(data, 'train', spec), {
-              ...{ ...asking, seed: 0 },
-              progress: progressOf('classifier'),
-            })
-          : await openOnnxFeatures(features, spec);
-      const decidesLabels =
-        features === undefined && spec.conditioning === 'classes' && prompts.count === extractor.classes;
-      return { extractor, decidesLabels, dispose: () => extractor.dispose() };
-    }
-    case 'decoded': {
-      if (features === undefined)
-        throw new UserError(
-          'the classifier judges pixels, and these samples are latents. Give a network in an ONNX file with --features (docs/evaluate.md).',
-        );
-      const developer = await openDeveloper(engine, spec, pictures);
-      const shown = await openOnnxFeatures(features, developer);
-      const length = spec.channels * spec.imageSize ** 2;
-      return {
-        extractor: developed(shown, developer, length, pictures.vae.fingerprint),
-        decidesLabels: false,
-        async dispose() {
-          await shown.dispose();
-          await developer.dispose();
-        },
-      };
-    }
-  }
 }

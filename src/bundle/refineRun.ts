@@ -1,0 +1,196 @@
+// Which schedule near a run's own draws best? Refinement by what is drawn from common noise, at no more cost.
+import { openData } from '../data/open.js';
+import { openPrompts } from '../data/openPrompts.js';
+import { diffusion } from '../diffusion/betas.js';
+import { unreachable, UserError } from '../errors.js';
+import { differenceOf, estimateOf, meanOf, type Estimate } from '../evaluate/estimate.js';
+import { frechetEstimate, frechetReference } from '../evaluate/frechet.js';
+import { referenceFeatures } from '../evaluate/reference.js';
+import { openGuided, scaleAt } from '../exits/guided.js';
+import { tooEarly } from '../exits/memory.js';
+import { exitsOf } from '../exits/model.js';
+import { modelIn } from '../exits/precision.js';
+import { generateBatch } from '../samplers/generate.js';
+import { solverOf } from '../samplers/solvers.js';
+import { costOfSchedule, fullDepthOf } from '../schedules/baselines.js';
+import { remembering } from '../schedules/errorTable.js';
+import { driftsOf } from '../schedules/follow.js';
+import { neighboursOf } from '../schedules/neighbours.js';
+import { withDrift, type StepCount } from '../schedules/overSteps.js';
+import { predict } from '../schedules/predict.js';
+import { refine, type Refined, type Round } from '../schedules/refine.js';
+import { exitAt, type Schedule } from '../schedules/schedule.js';
+import { fullCost, mostSpeedup, solveSchedule } from '../schedules/solve.js';
+import type { Work } from '../training/fit.js';
+import type { Progress } from '../training/progress.js';
+import type { Trained } from '../training/openTrained.js';
+import { openPictureVae, picturesOf } from '../vae/pictures.js';
+import { guidingOf } from './guiding.js';
+import { openJudge } from './openJudge.js';
+
+export interface RefineRun extends Omit<Work, 'progress'> {
+  readonly trained: Trained;
+  /** The numbers of steps to choose among, the most first (`stepCountsOf`). */
+  readonly counts: readonly StepCount[];
+  readonly start: Schedule;
+  readonly progressOf: (label: string) => Progress;
+  readonly onRound?: (round: Round<Schedule>) => void;
+}
+
+/** What drawn samples lose. */
+interface Measure {
+  of(samples: Float32Array, noise: number): Promise<Estimate>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * The best schedule found: neighbours of the start on the fronts of all step counts, and one move away from it.
+ * @throws UserError if nobody can judge what is drawn
+ * @throws Interrupted after the signal
+ */
+export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
+  const { trained, start, counts, engine, signal } = run;
+  const { config, backbone } = trained;
+  const { spec } = backbone;
+  const { samples, candidates, rounds } = config.schedule.refine;
+  if (start.unconditional)
+    throw new UserError(
+      'schedules whose halves of guidance leave apart are not refined. Leave --refine out, or set schedule.halves=together.',
+    );
+  const guiding = guidingOf(spec, { guidance: 1 }, config.sample);
+  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
+  const model = {
+    ...(await modelIn(trained.model, config.engine.frozenPrecision)),
+    guidedChannels: guiding.guidedChannels,
+  };
+  const denoiser = await openGuided(engine, model, exitsOf(model), guiding, prompts);
+  const progress = run.progressOf('refine');
+  let drawn = 0;
+  const most = rounds * (candidates + 4) + 2;
+  const draw = async (schedule: Schedule, noise: number): Promise<Float32Array> => {
+    const length = spec.channels * spec.imageSize ** 2;
+    const out = new Float32Array(samples * length);
+    const options = {
+      ...{
+        timesteps: schedule.timesteps,
+        signal,
+        length,
+        clip: config.sample.clip,
+        seed: config.seed + noise,
+      },
+      ...{ solver: solverOf(config.sample), diffusion: diffusion(config.diffusion) },
+      ...{ count: samples, batch: config.sample.batch, classes: prompts.count },
+    };
+    for (let from = 0; from < samples; from += options.batch) {
+      const trajectory = denoiser.begin();
+      const some = Math.min(options.batch, samples - from);
+      const batch = await generateBatch(options, from, some, (x, t, y) =>
+        trajectory.predict(exitAt(schedule, t), { x, t, y, guidance: scaleAt(guiding, t) }),
+      );
+      out.set(batch, from * length);
+    }
+    progress.update(Math.min(++drawn, most), most, {});
+    return out;
+  };
+  const [first] = counts;
+  if (!first) throw new Error('a schedule has some number of steps');
+  const full = kept((noise) => draw(fullDepthOf(first.options), noise));
+  const measure = await measureOf(run, full);
+  try {
+    const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
+    return await refine({
+      ...{ start, abreast: candidates, rounds },
+      nameOf: ({ timesteps, exits }) => `${timesteps.length} steps: ${exits.join()}`,
+      neighbours: (of) => nearby(of, counts, budget),
+      measure: async (schedule, noise) => measure.of(await draw(schedule, noise), noise),
+      difference: differenceOf,
+      ...(run.onRound && { onRound: run.onRound }),
+    });
+  } finally {
+    progress.end();
+    await measure.dispose();
+    await denoiser.dispose();
+  }
+}
+
+/** Neighbours that cost no more: the best at every step count, then those one move away, the best predicted first. */
+function nearby(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
+  const { options } = countOf(of, counts);
+  const elsewhere = counts.flatMap((count): Schedule[] => {
+    const speedup = Math.max(1, fullCost(count.options) / budget);
+    if (speedup > mostSpeedup(count.options)) return [];
+    return [withDrift(solveSchedule(count.options, speedup), count, counts)];
+  });
+  const memory = remembering(options.table.exits);
+  const depth = options.table.exits.at(-1)?.exit ?? NaN;
+  const remembers = (exit: number): boolean => memory.some((at) => at.exit === exit);
+  const told = (exits: readonly number[]): Schedule =>
+    predict(options, exits, { ...of.asked, rule: 'refined' });
+  const moved = neighboursOf(of.exits, {
+    exits: options.table.exits
+      .map(({ exit }) => exit)
+      .filter((exit) => exit === depth || (options.exits?.includes(exit) ?? true)),
+    allows: (exits) =>
+      tooEarly(exits, depth, remembers) < 0 && costOfSchedule(options, told(exits)) <= budget,
+    loss: (exits) => told(exits).predicted.excess,
+  });
+  return [...elsewhere, ...moved.map((exits) => withDrift(told(exits), countOf(of, counts), counts))];
+}
+
+function countOf({ timesteps }: Schedule, counts: readonly StepCount[]): StepCount {
+  const found = counts.find(({ options }) => options.timesteps.length === timesteps.length);
+  if (!found) throw new Error(`schedules of ${timesteps.length} steps were not solved for`);
+  return found;
+}
+
+/** @param full what full depth draws from a noise */
+async function measureOf(
+  { trained: { config, backbone }, engine, signal, say, warn, progressOf }: RefineRun,
+  full: (noise: number) => Promise<Float32Array>,
+): Promise<Measure> {
+  const { spec } = backbone;
+  const { by, samples, features } = config.schedule.refine;
+  switch (by) {
+    case 'drift':
+      return {
+        async of(drawn, noise) {
+          const terms = Float64Array.from(
+            driftsOf(drawn, { final: await full(noise), y: new Int32Array(samples) }),
+          );
+          // Full depth from the same noise is nothing that was drawn by chance.
+          return estimateOf(meanOf(terms), terms, Float64Array.of(0, 0));
+        },
+        dispose: () => Promise.resolve(),
+      };
+    case 'fid': {
+      const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
+      const pictures = picturesOf(spec, await openPictureVae(spec, config.vae));
+      const judge = await openJudge({
+        ...{ engine, spec, prompts, pictures, features, signal, say, warn, progressOf },
+        data: config.data,
+      });
+      const { extractor } = judge;
+      const test = await openData(config.data, 'test', spec);
+      const real = await referenceFeatures(test, extractor, {
+        ...{ signal, say, warn, count: Math.min(10_000, test.count), progress: progressOf('real images') },
+      });
+      const reference = frechetReference(real, extractor.width);
+      return {
+        of: async (drawn) => frechetEstimate((await extractor.see(drawn)).features, reference),
+        dispose: () => judge.dispose(),
+      };
+    }
+    default:
+      return unreachable(by);
+  }
+}
+
+/** Computed once for every noise. */
+function kept<T>(make: (noise: number) => Promise<T>): (noise: number) => Promise<T> {
+  const known = new Map<number, Promise<T>>();
+  return (noise) => {
+    const found = known.get(noise) ?? make(noise);
+    known.set(noise, found);
+    return found;
+  };
+}
