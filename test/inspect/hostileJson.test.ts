@@ -22,10 +22,13 @@ beforeAll(async () => {
   await told('train', heads, ...quick, '--set', 'heads.kind=linear');
   const run = at('runs/002-tiny-heads');
   await told('profile', run, '--samples', '20');
+  await told('profile', run, '--samples', '20', '--shard', '1/1');
+  await told('profile', run, '--trajectories', '--set', 'profile.trajectories=2', '--set', 'schedule.steps=3');
   await told('schedule', run);
   await told('export', run, '--out', at('bundle'));
   await told('export', run, '--out', at('graphs'), '--onnx');
-  for (const name of ['schedule.json', 'error-table.json']) cpSync(join(run, name), at(name));
+  for (const name of ['schedule.json', 'error-table.json', 'error-table.1-of-1.json', 'trajectories.json'])
+    cpSync(join(run, name), at(name));
 
   mkdirSync(at('latents'));
   const gaussian = { mean: new Float32Array(2 * 4 * 4), logvar: new Float32Array(2 * 4 * 4) };
@@ -78,6 +81,8 @@ const seeds: readonly Seed[] = [
   seed('graphs/onnx', 'manifest.json', 'onnx graphs', 200),
   seed('.', 'schedule.json', 'schedule', 1000, false),
   seed('.', 'error-table.json', 'error table', 1000, false),
+  seed('.', 'error-table.1-of-1.json', 'part of an error table', 100, false),
+  seed('.', 'trajectories.json', 'trajectories', 100, false),
   seed('latents', 'index.json', 'latents', 1000),
   seed('captions', 'captions.json', 'captions', 1000),
   seed('dit', 'config.json', 'backbone', 500),
