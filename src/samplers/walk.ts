@@ -35,13 +35,14 @@ export interface WalkOptions {
   readonly noise: (stride: number) => Numbers;
 }
 
-/** Sum of the arrays, each times its weight. */
+/** Sum of the arrays, each times its weight, added up in double precision. */
 export function blend(...terms: readonly [term: Term, ...others: Term[]]): Numbers {
-  const [[weight, first]] = terms;
-  const others = terms.slice(1);
-  return first.map((value, i) =>
-    others.reduce((sum, [each, array]) => sum + each * (array[i] ?? NaN), weight * value),
-  );
+  const [[, first]] = terms;
+  const sum = new Float64Array(first.length);
+  // Plain loops: x may have millions of numbers.
+  for (const [weight, array] of terms)
+    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? NaN) + weight * (array[i] ?? NaN);
+  return first instanceof Float32Array ? new Float32Array(sum) : sum;
 }
 
 type Term = readonly [weight: number, array: Numbers];
