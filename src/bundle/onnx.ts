@@ -10,6 +10,7 @@ import type { Weights } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import { isFile, makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
+import { channelsOf } from '../exits/guided.js';
 import { exitInputs, exitStep, isRemembering, type StoredModel } from '../exits/model.js';
 import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
 import type { Schedule } from '../schedules/schedule.js';
@@ -36,7 +37,10 @@ export interface OnnxContents {
   /** Its backbone in single precision, or in half precision if it is stored so. */
   readonly model: StoredModel;
   readonly diffusion: BundleDiffusion;
-  readonly schedule: Pick<Schedule, 'backbone' | 'heads' | 'available' | 'timesteps' | 'exits'>;
+  readonly schedule: Pick<
+    Schedule,
+    'backbone' | 'heads' | 'available' | 'timesteps' | 'exits' | 'unconditional'
+  >;
 }
 
 /**
@@ -49,7 +53,8 @@ export interface OnnxContents {
 export async function writeOnnxGraphs(folder: string, contents: OnnxContents): Promise<OnnxManifest> {
   const { model, schedule } = contents;
   const { spec, plans } = model;
-  const exits = [...new Set(schedule.exits)].toSorted((a, b) => a - b);
+  const used = [...schedule.exits, ...(schedule.unconditional ?? [])];
+  const exits = [...new Set(used)].toSorted((a, b) => a - b);
   const kept = exits.filter((exit) => isRemembering(plans, exit));
   const steps = exits.map((exit) => ({
     exit,
@@ -61,8 +66,8 @@ export async function writeOnnxGraphs(folder: string, contents: OnnxContents): P
   const read = new Set(
     steps.flatMap(({ step, batch }) => outline(step, { state: {}, batch, frozen: all }).frozen),
   );
-  const used = Object.fromEntries(Object.entries(all).filter(([name]) => read.has(name)));
-  await copySafetensors(join(folder, weightsFile), used, { format: 'pt' });
+  const weights = Object.fromEntries(Object.entries(all).filter(([name]) => read.has(name)));
+  await copySafetensors(join(folder, weightsFile), weights, { format: 'pt' });
   const { tensors: frozen } = await openSafetensors(join(folder, weightsFile));
 
   const graphs: OnnxGraph[] = [];
@@ -120,7 +125,7 @@ function describe(
   graphs: OnnxManifest['graphs'],
   weights: OnnxManifest['weights'],
 ): OnnxManifest {
-  const { prediction, clip, guidance: scale } = settings;
+  const { prediction, clip, guidance: scale, guidanceInterval: interval } = settings;
   const { alphasCumprod, steps } = diffusion(settings);
   const none = spec.conditioning === 'classes' && spec.nullClass ? { none: spec.classes } : {};
   return {
@@ -135,8 +140,15 @@ function describe(
       learnedVariance: spec.outChannels > spec.channels,
       alphasCumprod: [...alphasCumprod],
     },
-    guidance: { scale, ...none },
-    schedule: { timesteps: [...schedule.timesteps], exits: [...schedule.exits] },
+    guidance: {
+      ...{ scale, channels: channelsOf(settings) ?? spec.channels },
+      ...(interval && { interval: [...interval] }),
+      ...none,
+    },
+    schedule: {
+      ...{ timesteps: [...schedule.timesteps], exits: [...schedule.exits] },
+      ...(schedule.unconditional && { unconditional: [...schedule.unconditional] }),
+    },
     ...{ weights, graphs },
   };
 }

@@ -69,6 +69,12 @@ const manifestSchema = z
     }),
     guidance: z.object({
       scale: z.number().min(0).describe('1 is unguided'),
+      channels: z.int().min(1).describe('how many channels of a prediction it moves, from the first'),
+      interval: z
+        .array(z.number().min(0))
+        .length(2)
+        .optional()
+        .describe('diffusion steps from and to which it is on, both included; at all unless given'),
       none: z
         .int()
         .min(0)
@@ -83,6 +89,12 @@ const manifestSchema = z
           .max(100_000)
           .describe('diffusion steps, from noise to data'),
         exits: z.array(z.int()).describe('which graph each of them runs'),
+        unconditional: z
+          .array(z.int())
+          .optional()
+          .describe(
+            'which graph the half of guidance runs that asks for nothing; that of exits unless given',
+          ),
       })
       .describe('as in schedule.json'),
     weights: fileSchema.describe('safetensors that all graphs point into; load it with them'),
@@ -97,11 +109,6 @@ const manifestSchema = z
     alphasCumprod.forEach((a, t) => {
       if (a >= (alphasCumprod[t - 1] ?? 1)) refuse(['diffusion', 'alphasCumprod', t], 'does not fall');
     });
-    if (schedule.exits.length !== schedule.timesteps.length)
-      refuse(
-        ['schedule', 'exits'],
-        `has ${schedule.exits.length} entries for ${schedule.timesteps.length} timesteps`,
-      );
     schedule.timesteps.forEach((t, i) => {
       if (t >= (schedule.timesteps[i - 1] ?? steps))
         refuse(
@@ -110,9 +117,14 @@ const manifestSchema = z
         );
     });
     const exits = graphs.map(({ exit }) => exit);
-    schedule.exits.forEach((exit, i) => {
-      if (!exits.includes(exit)) refuse(['schedule', 'exits', i], `is ${exit}, which has no graph`);
-    });
+    const { timesteps, exits: all, unconditional } = schedule;
+    for (const [name, list] of Object.entries({ exits: all, unconditional })) {
+      if (list && list.length !== timesteps.length)
+        refuse(['schedule', name], `has ${list.length} entries for ${timesteps.length} timesteps`);
+      list?.forEach((exit, i) => {
+        if (!exits.includes(exit)) refuse(['schedule', name, i], `is ${exit}, which has no graph`);
+      });
+    }
     exits.forEach((exit, i) => {
       if (exit <= (exits[i - 1] ?? 0))
         refuse(['graphs', i, 'exit'], `is ${exit}; list them ascending, each once`);

@@ -191,12 +191,27 @@ describe('the manifest of ONNX graphs', () => {
     for (const { file, bytes } of named) expect(statSync(path(`onnx/${file}`)).size).toBe(bytes);
   });
 
+  it('says how and when guidance is on, and has the exits of the half that asks for nothing', async () => {
+    const { diffusion, schedule, model } = contentsOf(spec, backbone, plans, [3, 3], heads);
+    const written = await writeOnnxGraphs(path('apart'), {
+      model,
+      diffusion: { ...diffusion, guidanceChannels: 1, guidanceInterval: [10, 80] },
+      schedule: { ...schedule, unconditional: [3, 1] },
+    });
+    expect(await readOnnxGraphs(path('apart'))).toEqual(written);
+    expect(written.graphs.map(({ exit }) => exit)).toEqual([1, 3]);
+    expect(written.guidance).toEqual({ scale: 1.5, channels: 1, interval: [10, 80], none: 4 });
+    expect(written.schedule.unconditional).toEqual([3, 1]);
+    expect(manifest.guidance).toEqual({ scale: 1.5, channels: 1, none: 4 });
+  });
+
   it.each<[string, (json: OnnxManifest) => unknown, RegExp]>([
     ['another format', (json) => ({ ...json, format: 'onnx' }), /is not a manifest of ONNX graphs/],
     ['a later version', (json) => ({ ...json, version: 2 }), /version 2, and this exithead reads version 1/],
     ['a path upwards', (json) => ({ ...json, weights: { ...json.weights, file: '../x' } }), /weights\.file: must be the name/],
     ['a path below', (json) => ({ ...json, weights: { ...json.weights, file: 'a/x' } }), /weights\.file: must be the name/],
     ['an exit without a graph', (json) => ({ ...json, graphs: json.graphs.slice(1) }), /schedule\.exits\.2: is 1, which has no graph/],
+    ['a half without graphs', (json) => ({ ...json, schedule: { ...json.schedule, unconditional: [9] } }), /unconditional: has 1 entries for 5 timesteps[^]*unconditional\.0: is 9, which has no graph/],
     ['graphs out of order', (json) => ({ ...json, graphs: json.graphs.toReversed() }), /list them ascending/],
     ['a file twice', (json) => ({ ...json, graphs: json.graphs.map((graph) => ({ ...graph, file: 'a' })) }), /name a file twice/],
     ['constants of other steps', (json) => ({ ...json, diffusion: { ...json.diffusion, steps: 7 } }), /has 100 entries for 7 steps/],
