@@ -8,10 +8,12 @@ const { at, pretrain, heads } = workshop();
 const run = at('runs/002-tiny-heads');
 const textOf = (name: string): string => readFileSync(`${run}/${name}`, 'utf8');
 
+let backbone = '';
+
 beforeAll(async () => {
   const short = ['--out', at('runs'), '--set', 'train.steps=4', '--set', 'train.checkpointEvery=4'];
-  const { backbone } = await told('pretrain', pretrain, ...short);
-  await told('train', heads, ...short, '--set', `backbone.path=${String(backbone)}`);
+  backbone = String((await told('pretrain', pretrain, ...short))['backbone']);
+  await told('train', heads, ...short, '--set', `backbone.path=${backbone}`);
 });
 
 const few = ['--samples', '50', '--set', 'profile.batch=8'];
@@ -113,5 +115,27 @@ describe('profile', () => {
     );
     expect(said).toMatch(/\nfits the heads .*heads\.safetensors\n/);
     expect((await exithead(['inspect', run])).out).toContain('made since: error table, trajectories\n');
+  });
+
+  it('gives exits that remember the call before, and tells their ages apart', async () => {
+    const settings = (...pairs: string[]): string[] => pairs.flatMap((pair) => ['--set', pair]);
+    const kept = settings('heads.kind=remembered', 'heads.exits=[1]', 'heads.memory.steps=10');
+    const own = settings('name=remembering', 'train.steps=4', `backbone.path=${backbone}`);
+    const made = await told('train', heads, '--out', at('runs'), ...kept, ...own);
+    const asked = settings('profile.trajectories=4', 'schedule.steps=10', 'profile.binning=solver');
+    await told('profile', String(made['run']), '--trajectories', ...asked);
+    const { single } = await readTrajectories(`${String(made['run'])}/trajectories.json`);
+    const [first, ...rest] = single.drift.mean[0] ?? [];
+    expect(first).toBeNull();
+    expect(rest).toHaveLength(9);
+    for (const drift of rest) expect(drift).toBeGreaterThan(0);
+
+    const { table } = await told('profile', String(made['run']), ...asked);
+    const { ages, byAge } = table as ErrorTable;
+    expect(ages).toEqual({ steps: 10, every: 3 });
+    const excess = byAge?.map((of) => of.excess.mean[0]?.[1] ?? NaN) ?? [];
+    expect(excess).toHaveLength(2);
+    // What is older is further off.
+    expect(excess[1]).toBeGreaterThan(excess[0] ?? NaN);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { drawnAge, fullStepBefore } from '../../src/diffusion/ages.js';
+import { agesAt, drawnAge, fullStepBefore } from '../../src/diffusion/ages.js';
 import { respace } from '../../src/diffusion/respace.js';
 
 const ages = { steps: 25, every: 3 };
@@ -22,5 +22,16 @@ describe('the full-depth step before', () => {
   it('is 1 to every - 1 steps ago, all as likely', () => {
     const drawn = [0, 1, 2].map((i) => drawnAge({ steps: 25, every: 4 }, (n) => (n === 3 ? i : NaN)));
     expect(drawn).toEqual([1, 2, 3]);
+  });
+});
+
+describe('ages in the steps of another sampler', () => {
+  it('are as old at most, and one step at least', () => {
+    expect(agesAt(ages, 25)).toEqual(ages);
+    // Two strides of 24 are four of 48, and less than one of 8.
+    expect(agesAt(ages, 49)).toEqual({ steps: 49, every: 5 });
+    expect(agesAt(ages, 40)).toEqual({ steps: 40, every: 4 });
+    expect(agesAt(ages, 9)).toEqual({ steps: 9, every: 2 });
+    expect(agesAt({ steps: 1, every: 2 }, 10)).toEqual({ steps: 10, every: 2 });
   });
 });
