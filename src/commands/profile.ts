@@ -52,17 +52,19 @@ export default async function run(
 }
 
 /** @throws UserError for an option that means nothing beside the others */
-function refuseUnread({ resume, options }: Call<OptionsOf<typeof declared>>): void {
+function refuseUnread({ resume, dryRun, options }: Call<OptionsOf<typeof declared>>): void {
   const { sensitivity, trajectories, merge, shard, show, in: kind } = options;
   const isTable = !sensitivity && !trajectories;
-  const shows = isTable && shard === undefined;
-  const given = { '--resume': resume, '--show': show !== undefined, '--in': kind !== undefined };
-  const read = { '--resume': isTable && !merge, '--show': shows, '--in': shows };
-  for (const name of ['--resume', '--show', '--in'] as const)
-    if (given[name] && !read[name])
-      throw new UserError(
-        `${name} means nothing here: ${name === '--resume' ? 'only the measuring of an error table goes on' : 'only an error table is shown'}. Leave it out.`,
-      );
+  const isShown = isTable && shard === undefined;
+  const onlyShown = 'only an error table is shown';
+  const unread = [
+    ['--resume', resume && (merge || !isTable), 'only the measuring of an error table goes on'],
+    ['--show', show !== undefined && !isShown, onlyShown],
+    ['--in', kind !== undefined && !isShown, onlyShown],
+    ['--dry-run', dryRun && merge, 'merging measures nothing'],
+  ] as const;
+  for (const [name, isUnread, why] of unread)
+    if (isUnread) throw new UserError(`${name} means nothing here: ${why}. Leave it out.`);
 }
 
 /** @throws UserError unless the text is i/n with 1 <= i <= n */

@@ -13,7 +13,7 @@ import { stream } from '../random.js';
 import { mixtureFeeds } from '../training/target.js';
 import { differenceOf, type ErrorPart, type ErrorPlan } from './errorParts.js';
 import type { ErrorTable, MeasuredExit } from './errorTable.js';
-import { batchesOf, heldOut, type HeldOut, type HeldOutBatch } from './heldOut.js';
+import { batchesOf, heldOut, type HeldOut, type HeldOutBatch, type Shard } from './heldOut.js';
 import { accumulator, type Accumulator } from './measure.js';
 import { profileInputs, profileStep } from './profileStep.js';
 import { binOf, type Binning } from './timeBins.js';
@@ -70,19 +70,19 @@ async function measure(options: ProfileOptions): Promise<Measuring> {
   const { prompts = promptsOf(model.spec), shard = { index: 1, of: 1 } } = options;
   const plan = planOf(options);
   const { ages } = plan.measured;
-  requireSame(plan, from);
+  requireSame(plan, shard, from);
   const measured = accumulator(plan.measured, diffusion, from ? [from.sums] : []);
   // Each part is to be as sure as it takes for all of them together.
   const isSure = (): boolean => standardError > 0 && measured.isSure(standardError * Math.sqrt(shard.of));
   const all = batchesOf(options).length;
   let batches = from?.batches ?? 0;
-  let done = from?.done ?? isSure();
+  let done = isSure();
   const part = (): ErrorPart => ({
     ...{ format: 'exithead-error-sums', version: 1, ...plan, shard },
     ...{ batches, done: done || batches === all, sums: measured.sums() },
   });
   const result = { measured, part };
-  if (done) return result;
+  if (done || batches >= all) return result;
 
   const isGuided = guidance.guidance !== 1;
   const step = await engine.compile(profileStep(model, isGuided), {
@@ -149,8 +149,10 @@ function guidedFields({ guidance: given, model }: ProfileOptions): Partial<Error
   };
 }
 
-function requireSame(plan: ErrorPlan, from: ErrorPart | undefined): void {
-  const other = from && differenceOf(plan, from);
+function requireSame(plan: ErrorPlan, shard: Shard, from: ErrorPart | undefined): void {
+  if (!from) return;
+  const isPart = from.shard.index === shard.index && from.shard.of === shard.of;
+  const other = differenceOf(plan, from) ?? (isPart ? undefined : 'is another part');
   if (other)
     throw new UserError(
       `what was measured before ${other} than what is asked for. Measure anew, without --resume, or ask for the same.`,

@@ -83,6 +83,9 @@ describe('profile', () => {
     expect(await refusalOf('profile', run, '--shard', '1/2', '--in', 'v')).toBe(
       '--in means nothing here: only an error table is shown. Leave it out.',
     );
+    expect(await refusalOf('profile', run, '--merge', '--dry-run')).toBe(
+      '--dry-run means nothing here: merging measures nothing. Leave it out.',
+    );
     await told('profile', run, '--samples', '8', '--shard', '1/3');
     expect(await refusalOf('profile', run, '--merge')).toContain('Measure all parts alike');
   });

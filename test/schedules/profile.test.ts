@@ -255,6 +255,7 @@ describe('a profile', () => {
       [{ seed: 6 }, 'what was measured before is on other samples than what is asked for'],
       [{ diffusion: diffusion({ ...ddpmBetas, steps: 100, betaEnd: 0.03 }) }, 'is on other samples'],
       [{ fingerprints: { backbone: 'b', heads: 'g' } }, 'is of another backbone or other heads'],
+      [{ shard: { index: 1, of: 2 } }, 'is another part than what is asked for'],
       [{ guidance: { guidance: 2 } }, 'has other exits, time bins, ages or guidance'],
     ] as const)
       await expect(profilePart({ ...options, batch: 8, from: kept, ...more })).rejects.toThrow(message);
@@ -274,6 +275,9 @@ describe('a profile', () => {
     expect(most(excess)).toBeLessThanOrEqual(0.05);
     expect(most(before.excess)).toBeGreaterThan(0.05);
     expect(mergedTable([part], hundred).excess).toEqual(excess);
+    // Who wants to be surer goes on.
+    const surer = await profilePart({ ...options, ...sure, standardError: 0.04, from: part });
+    expect(surer.batches).toBeGreaterThan(part.batches);
     const half = await profilePart({ ...options, ...sure, shard: { index: 1, of: 2 } });
     expect(half.batches).toBeLessThan(part.batches);
   });
