@@ -2,7 +2,7 @@
 import type { BetaKind } from '../diffusion/betas.js';
 import { remembers } from '../exits/heads.js';
 import { stretchesOf, type Schedule } from '../schedules/schedule.js';
-import { backboneFile, type BundleDescription } from './description.js';
+import { backboneFile, type BundleDescription, type BundleDiffusion } from './description.js';
 
 /** Markdown for a person who found the folder and nothing else. @param withOnnx whether it holds graphs of its exits */
 export function bundleReadme(bundle: BundleDescription, schedule: Schedule, withOnnx = false): string {
@@ -98,8 +98,18 @@ def exit_at(t):
 
 Run the backbone's first \`exit_at(t)\` blocks, then the head of that exit; at exit ${schedule.available.at(-1)?.exit} the backbone's own last
 layer. Noise: ${noise[diffusion.betas]} from ${diffusion.betaStart} to ${diffusion.betaEnd} in ${diffusion.steps} steps. Prediction: ${diffusion.prediction}. Guidance
-scale: ${diffusion.guidance} (1 is unguided).
+scale: ${diffusion.guidance} (1 is unguided)${guidanceLimits(diffusion)}.
 `;
+}
+
+/** Where guidance is not for all channels, or not for all times. */
+function guidanceLimits({ guidanceChannels = 'all', guidanceInterval }: BundleDiffusion): string {
+  return [
+    ...(guidanceChannels === 'all' ? [] : [`for the first ${guidanceChannels} channels alone`]),
+    ...(guidanceInterval ? [`from t ${guidanceInterval.join(' to ')}, elsewhere 1`] : []),
+  ]
+    .map((limit) => `, ${limit}`)
+    .join('');
 }
 
 const noise: Readonly<Record<BetaKind, string>> = {

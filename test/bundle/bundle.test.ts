@@ -67,6 +67,18 @@ function edit(file: string, change: (json: Record<string, unknown>) => unknown):
 }
 
 describe('a bundle', () => {
+  it('says for which channels and at which times it is guided', async () => {
+    const folder = path('guided-in-part');
+    const readme = (): string => readFileSync(join(folder, 'README.md'), 'utf8');
+    const diffusion = { ...contents.diffusion, guidanceChannels: 3, guidanceInterval: [100, 600] };
+    await writeBundle(folder, { ...contents, diffusion });
+    expect(readme()).toContain(
+      'scale: 1.5 (1 is unguided), for the first 3 channels alone, from t 100 to 600, elsewhere 1.',
+    );
+    expect((await readBundle(folder)).diffusion).toEqual(diffusion);
+    expect(readFileSync(join(await written(), 'README.md'), 'utf8')).toContain('scale: 1.5 (1 is unguided).');
+  });
+
   it('gives back what was written', async () => {
     const folder = await written();
     const bundle = await readBundle(folder);

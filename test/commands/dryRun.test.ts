@@ -33,6 +33,11 @@ const calls: readonly (readonly [string, readonly string[], RegExp])[] = [
     [at('bundle'), '-n', '5', '--out', at('new')],
     /5 images, ddim, 10 steps, guidance 2: [\d.e+-]+ T.*\nNothing was written/,
   ],
+  [
+    'sample',
+    [at('bundle'), '-n', '5', '--solver', 'heun', '--steps', '4,3', '--out', at('new')],
+    /5 images, heun, 7 steps of 13 calls, guidance 2: [\d.e+-]+ T.*\nNothing was written/,
+  ],
 ];
 
 describe.each(calls)('%s --dry-run', (verb, words, shown) => {
