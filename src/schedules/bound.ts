@@ -20,7 +20,7 @@ export function relax(problem: PathProblem, price: number): Relaxation | undefin
 }
 
 /** The cheapest: `before` is the least spending alone. */
-export function cheapest(problem: PathProblem): Relaxation | undefined {
+function cheapest(problem: PathProblem): Relaxation | undefined {
   return bestOf(problem, 0, 1);
 }
 
@@ -146,6 +146,8 @@ const rounding = 1e-12;
 /** What is known of the paths within a budget before they are searched. */
 export interface Near {
   readonly relaxation: Relaxation;
+  /** Least spending of steps 0..i-1 that lead to state s before step i, [n + 1][states]. */
+  readonly least: readonly Float64Array[];
   /** No path loses less, to rounding. */
   readonly bound: number;
   /** How much sums of losses may be off. */
@@ -161,14 +163,15 @@ export interface Near {
  */
 export function tightest(problem: PathProblem): Near | undefined {
   const { budget } = problem;
+  let low = relax(problem, 0);
+  const least = cheapest(problem);
+  if (!low || !least || least.path.spent > budget) return undefined;
+  let high = least;
   const near = (relaxation: Relaxation, path: Path): Near => {
     const saved = relaxation.price * budget;
     const slack = rounding * (Math.abs(path.lost) + saved);
-    return { relaxation, bound: relaxation.least - saved - slack, slack, path };
+    return { relaxation, least: least.before, bound: relaxation.least - saved - slack, slack, path };
   };
-  let low = relax(problem, 0);
-  let high = cheapest(problem);
-  if (!low || !high || high.path.spent > budget) return undefined;
   if (low.path.spent <= budget) return near(low, low.path);
   for (let tries = 0; ; tries++) {
     const price = (high.path.lost - low.path.lost) / (low.path.spent - high.path.spent);

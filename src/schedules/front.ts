@@ -18,54 +18,75 @@ export function emptyFront(): Front {
   return { cost: [], loss: [], node: [] };
 }
 
-/** One more choice. */
+/** One more choice, and what is still of use with it. */
 export interface Extension {
   /** Undefined where nothing is chosen, and solutions only go on. */
   readonly choice: number | undefined;
   readonly cost: number;
   readonly loss: number;
-  /** Whether a solution of that cost and loss, this choice included, is still of use. */
-  readonly keep: (cost: number, loss: number) => boolean;
+  /** Most that a solution may cost, this choice included. */
+  readonly mostCost: number;
+  /** Most that its loss + price * cost may be. */
+  readonly mostValue: number;
+  readonly price: number;
 }
-
-/** What a list that has ended is compared as. */
-const endless = Number.POSITIVE_INFINITY;
 
 /**
  * The front of `others` and of every solution of `front` extended by one choice, in one pass over both. Of equal
  * solutions the extended one stays. The tree grows by those that are new in the result.
  */
 export function extend(tree: Tree, front: Front, added: Extension, others: Front): Front {
+  const { choice, cost: more, loss: worse, mostCost, mostValue, price } = added;
+  const [costs, losses, nodes] = [front.cost, front.loss, front.node];
+  const [otherCosts, otherLosses, otherNodes] = [others.cost, others.loss, others.node];
+  const [n, m] = [costs.length, otherCosts.length];
   const out = emptyFront();
-  const push = (cost: number, loss: number, node: number): void => {
-    out.cost.push(cost);
-    out.loss.push(loss);
-    out.node.push(node);
-  };
-  const grown = (node: number): number => {
-    if (added.choice === undefined) return node;
-    tree.choice.push(added.choice);
-    return tree.parent.push(node) - 1;
-  };
   let least = Infinity;
   let [i, j] = [0, 0];
-  while (i < front.cost.length || j < others.cost.length) {
-    const cost = (front.cost[i] ?? endless) + added.cost;
-    const loss = (front.loss[i] ?? endless) + added.loss;
-    const otherCost = others.cost[j] ?? endless;
-    const otherLoss = others.loss[j] ?? endless;
+  // What a list that has ended is compared as: a read beyond an array is slow.
+  let [cost, loss] = n > 0 ? [(costs[0] ?? 0) + more, (losses[0] ?? 0) + worse] : [Infinity, Infinity];
+  let [otherCost, otherLoss] = m > 0 ? [otherCosts[0] ?? 0, otherLosses[0] ?? 0] : [Infinity, Infinity];
+  while (i < n || j < m) {
     if (cost < otherCost || (cost === otherCost && loss <= otherLoss)) {
-      if (loss < least && added.keep(cost, loss)) {
-        push(cost, loss, grown(front.node[i] ?? -1));
+      if (cost > mostCost) {
+        // Costs ascend: none of the rest is of use.
+        [i, cost, loss] = [n, Infinity, Infinity];
+        continue;
+      }
+      if (loss < least && loss + price * cost <= mostValue) {
+        let node = nodes[i] ?? -1;
+        if (choice !== undefined) {
+          tree.choice.push(choice);
+          node = tree.parent.push(node) - 1;
+        }
+        out.cost.push(cost);
+        out.loss.push(loss);
+        out.node.push(node);
         least = loss;
       }
       i++;
+      if (i < n) {
+        cost = (costs[i] ?? 0) + more;
+        loss = (losses[i] ?? 0) + worse;
+      } else {
+        cost = Infinity;
+        loss = Infinity;
+      }
     } else {
       if (otherLoss < least) {
-        push(otherCost, otherLoss, others.node[j] ?? -1);
+        out.cost.push(otherCost);
+        out.loss.push(otherLoss);
+        out.node.push(otherNodes[j] ?? -1);
         least = otherLoss;
       }
       j++;
+      if (j < m) {
+        otherCost = otherCosts[j] ?? 0;
+        otherLoss = otherLosses[j] ?? 0;
+      } else {
+        otherCost = Infinity;
+        otherLoss = Infinity;
+      }
     }
   }
   return out;

@@ -2,12 +2,12 @@
 import { UserError } from '../errors.js';
 import { emptyFront, extend, type Front, type Tree } from './front.js';
 import { isEnd, pathOf, type Path, type PathProblem } from './layered.js';
-import { cheapest, tightest, type Relaxation } from './bound.js';
+import { tightest, type Relaxation } from './bound.js';
 
 /** More partial solutions than this would take gigabytes. */
 const mostSolutions = 30_000_000;
 /** First guess of how much of the gap between bound and known solution the best one uses, and its growth. */
-const [firstGuess, growth] = [1 / 256, 4];
+const [firstGuess, growth] = [1 / 16, 4];
 
 /**
  * The path that loses least among those that spend at most the budget. Exact, with sums in double precision, added from
@@ -24,15 +24,14 @@ const [firstGuess, growth] = [1 / 256, 4];
  */
 export function solvePaths(problem: PathProblem): Path | undefined {
   const near = tightest(problem);
-  const least = cheapest(problem);
-  if (!near || !least) return undefined;
-  const { relaxation, bound, slack, path: known } = near;
+  if (!near) return undefined;
+  const { relaxation, least, bound, slack, path: known } = near;
   for (let part = firstGuess; part < 1; part *= growth) {
     const limit = bound + part * (known.lost - bound);
-    const found = search(problem, relaxation, least.before, limit + slack);
+    const found = search(problem, relaxation, least, limit + slack);
     if (found && found.lost <= limit) return found;
   }
-  const found = search(problem, relaxation, least.before, known.lost + slack);
+  const found = search(problem, relaxation, least, known.lost + slack);
   if (!found) throw new Error('the search lost the solution that it knew');
   return found;
 }
@@ -67,8 +66,7 @@ function search(
         here[state] = none;
         continue;
       }
-      const keep = (spent: number, lost: number): boolean =>
-        spent + spentUntil <= budget && lost + price * spent + until <= most;
+      const [mostCost, mostValue] = [budget - spentUntil, most - until];
       for (let at = own.length - 1; at >= 0; at--) {
         const { column, to } = own[at] ?? { column: undefined, to: 0 };
         const list = column === undefined ? here[to] : next[to];
@@ -78,7 +76,7 @@ function search(
         if (cost === undefined || loss === undefined || !(cost < Infinity && loss < Infinity)) continue;
         // Nothing in the list is better than its least.
         if (until + loss + price * cost + list.least > most) continue;
-        union = extend(tree, list, { choice: column, cost, loss, keep }, union);
+        union = extend(tree, list, { choice: column, cost, loss, mostCost, mostValue, price }, union);
       }
       here[state] = { ...union, least: leastOf(union, price) };
     }
