@@ -1,6 +1,6 @@
 // How does DDPM step? Ho et al. 2020; learned variance after Nichol and Dhariwal, "Improved DDPM", 2021.
-import { impliedImage, type Move } from './move.js';
-import { blend, type Numbers } from './walk.js';
+import type { Move } from './move.js';
+import { blend, imageIn, type Numbers } from './walk.js';
 
 /** Where a model does not learn the variance: that of the posterior, or beta (DDPM, section 3.2). */
 export const variances = ['small', 'large'] as const;
@@ -15,7 +15,7 @@ export function ddpmStep(move: Move, fixed: Variance): Numbers {
   const keep = alpha / alphaNext;
   const beta = 1 - keep;
   const mean = blend(
-    [(Math.sqrt(alphaNext) * beta) / (1 - alpha), impliedImage(move)],
+    [(Math.sqrt(alphaNext) * beta) / (1 - alpha), imageIn(move, move, move.clip)],
     [(Math.sqrt(keep) * (1 - alphaNext)) / (1 - alpha), x],
   );
   if (alphaNext === 1) return mean;

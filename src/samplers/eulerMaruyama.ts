@@ -1,6 +1,6 @@
 // How does Euler-Maruyama step? Song et al., "Score-Based Generative Modeling through SDEs", ICLR 2021.
-import { impliedImage, type Move } from './move.js';
-import { blend, type Numbers } from './walk.js';
+import type { Move } from './move.js';
+import { blend, imageIn, noiseIn, type Numbers } from './walk.js';
 
 /**
  * The reverse of dx = -beta x / 2 dt + sqrt(beta) dw (equation 11 with equation 6), with the integral of beta over the step,
@@ -9,11 +9,8 @@ import { blend, type Numbers } from './walk.js';
  */
 export function eulerMaruyamaStep(move: Move): Numbers {
   const { x, alpha, alphaNext, clip } = move;
-  const image = impliedImage(move);
-  if (alphaNext === 1) return image;
+  if (alphaNext === 1) return imageIn(move, move, clip);
   const b = Math.log(alphaNext / alpha);
-  const spread = Math.sqrt(1 - alpha);
-  // Where the image was clipped, the noise is what is left of x.
-  const epsilon = clip ? blend([1 / spread, x], [-Math.sqrt(alpha) / spread, image]) : move.epsilon;
-  return blend([1 + b / 2, x], [-b / spread, epsilon], [Math.sqrt(b), move.noise()]);
+  const drift = -b / Math.sqrt(1 - alpha);
+  return blend([1 + b / 2, x], [drift, noiseIn(move, move, clip)], [Math.sqrt(b), move.noise()]);
 }

@@ -1,5 +1,5 @@
 // What is one step of a solver that asks once in each? From a level to the next one, nearer data.
-import { imageIn, type Ask, type Numbers, type Seen, type Walk, type WalkOptions } from './walk.js';
+import type { Ask, Numbers, Seen, Walk, WalkOptions } from './walk.js';
 
 /** One step of a batch. Arrays are [B, C, H, W]. */
 export interface Move extends Omit<Ask, 't'>, Seen {
@@ -8,11 +8,6 @@ export interface Move extends Omit<Ask, 't'>, Seen {
   readonly clip: boolean;
   /** Standard normal noise for this step; called only where it is added. */
   noise(): Numbers;
-}
-
-/** The image that is seen in x. */
-export function impliedImage(move: Move): Numbers {
-  return imageIn({ ...move, t: NaN }, move, move.clip);
 }
 
 /** One call for each stride. */

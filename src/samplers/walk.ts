@@ -58,13 +58,13 @@ export function along(x: Numbers, epsilon: Numbers, alpha: number, alphaNext: nu
 }
 
 /** The image that epsilon implies (DDPM, equation 15), within -1..1 if clipped. */
-export function imageIn({ x, alpha }: Ask, { epsilon }: Seen, clip: boolean): Numbers {
+export function imageIn({ x, alpha }: Omit<Ask, 't'>, { epsilon }: Seen, clip: boolean): Numbers {
   const image = blend([1 / Math.sqrt(alpha), x], [-Math.sqrt((1 - alpha) / alpha), epsilon]);
   return clip ? image.map((value) => Math.min(1, Math.max(-1, value))) : image;
 }
 
 /** The noise beside that image: as predicted, unless clipped. */
-export function noiseIn(ask: Ask, seen: Seen, clip: boolean): Numbers {
+export function noiseIn(ask: Omit<Ask, 't'>, seen: Seen, clip: boolean): Numbers {
   if (!clip) return seen.epsilon;
   const { x, alpha } = ask;
   const spread = Math.sqrt(1 - alpha);
