@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import type { Reference } from './reference.js';
 
 /** Where systems have it; CHROMIUM names another one. */
@@ -75,6 +75,7 @@ export async function drawInBrowser(
   reference: Reference,
   picture?: string,
 ): Promise<Float32Array> {
+  const { chromium } = await import('playwright-core');
   const served = await servePage(bundle, reference);
   // Chromium's sandbox needs a user that is not root.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];

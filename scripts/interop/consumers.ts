@@ -69,7 +69,7 @@ async function runPython(
   const out = join(folder, `${script}.f32`);
   const files = ['--noise', noise, '--labels', labels, '--out', out];
   const words = [join(import.meta.dirname, script), bundle, ...files];
-  const { status, stderr, error } = spawnSync(python, words, { encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync(python, ['-B', ...words], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${script} ended with ${status}: ${error?.message ?? ''}${stderr}`);
   const { buffer, byteOffset, byteLength } = await readFile(out);
   return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
