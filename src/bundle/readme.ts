@@ -43,6 +43,9 @@ u being waves of the native t and of how much larger that of the full-depth step
   const captions = isTold
     ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
     : '';
+  const halves = schedule.unconditional
+    ? '; `unconditional` is what the half of guidance runs that asks for nothing, a pass of its own'
+    : '';
   return `# Exit heads for ${plain(backbone.size)}
 
 Made by exithead. With this folder ${plain(backbone.size)} samples faster: where a few blocks are enough it leaves after
@@ -68,7 +71,7 @@ ${stretches.join('\n')}
 ## Files
 
 - \`bundle.json\`: backbone, diffusion settings, heads. Its JSON schema is in exithead's docs, like that of the schedule.
-- \`${bundle.schedule}\`: \`timesteps\` (native t, from noise to data) and \`exits\` (what each of them runs).
+- \`${bundle.schedule}\`: \`timesteps\` (native t, from noise to data) and \`exits\` (what each of them runs)${halves}.
 - \`${bundle.headsFile}\`: weights of the heads, \`exits.<exit>.<part>.<name>\`; linear layers are [out, in].${here}${graphs}
 
 | exit | head | multiply-adds |

@@ -3,6 +3,7 @@ import type { ErrorTable } from '../schedules/errorTable.js';
 import { uniformSchedule } from '../schedules/baselines.js';
 import { isFile } from '../files/disk.js';
 import { calibrationPath, readCalibration } from '../schedules/calibrationFile.js';
+import type { SolveOptions } from '../schedules/options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { mostSpeedup, solveSchedule } from '../schedules/solve.js';
 import { errorTableOf, scheduleOf } from '../bundle/export.js';
@@ -53,9 +54,17 @@ function headlineOf({ predicted, timesteps }: Schedule): NonNullable<Report['hea
   ];
 }
 
-/** From 1.1 up in tenths, as far as the exits reach, at most to 3. */
-export function frontierOf(table: ErrorTable, { timesteps, asked }: Schedule): Frontier {
-  const options = { table, timesteps, monotone: asked.monotone };
+/** By the weights and options of a schedule; from 1.1 up in tenths, as far as the exits reach, at most to 3. */
+export function frontierOf(table: ErrorTable, { timesteps, weights, measured, asked }: Schedule): Frontier {
+  const { monotone, minRun, maxExits, exits, guidance } = asked;
+  const options: SolveOptions = {
+    ...{ table, timesteps, weights, monotone },
+    ...(minRun !== undefined && { minRun }),
+    ...(maxExits !== undefined && { maxExits }),
+    ...(exits && { exits }),
+    ...(guidance !== undefined && { halves: { guidance } }),
+    ...(measured && { measured }),
+  };
   const most = mostSpeedup(options);
   const speedups = Array.from({ length: 20 }, (_, i) => 1.1 + i / 10).filter((speedup) => speedup <= most);
   return {

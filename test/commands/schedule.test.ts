@@ -28,6 +28,8 @@ describe('exithead schedule', () => {
     expect(logSnr).toHaveLength(timesteps.length);
     for (const baseline of ['one exit throughout', 'two exits, one switch', "ASE's shape"])
       expect(out).toContain(baseline);
+    const { heads } = await told('schedule', run, '--speedup', '1.3', '--dry-run');
+    expect(heads).toBe((await solved()).heads);
   });
 
   it('hands every option to the solver', async () => {
@@ -73,6 +75,12 @@ describe('exithead schedule', () => {
     expect(unconditional).toHaveLength(exits.length);
     expect(asked.guidance).toBe(3);
     expect(predicted.speedup).toBeGreaterThanOrEqual(1.3);
+    await told('export', run, '--out', at('apart'));
+    const drawn = await told('sample', at('apart'), '-n', '2', '--guidance', '3', '--out', at('drawn'));
+    expect(drawn['depthUsed']).toBeCloseTo(predicted.depthUsed, 12);
+    expect((await exithead(['inspect', `${run}/schedule.json`])).out).toMatch(
+      /half of guidance that asks for nothing: \d/,
+    );
     expect(await refusalOf('schedule', run, '--halves', 'separate', '--set', 'sample.guidance=1')).toMatch(
       /sample\.guidance is 1, which has one half alone/,
     );

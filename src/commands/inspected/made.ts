@@ -9,7 +9,7 @@ import type { LoraFacts } from '../../inspect/lora.js';
 import type { OnnxGraphsFacts } from '../../inspect/onnxGraphs.js';
 import type { ScheduleFacts } from '../../inspect/schedule.js';
 import type { UncertaintyFacts } from '../../inspect/uncertainty.js';
-import type { Schedule, Stretch } from '../../schedules/schedule.js';
+import { stretchesOf, type Schedule, type Stretch } from '../../schedules/schedule.js';
 import type { Terminal } from '../terminal.js';
 import { showExits } from './backbone.js';
 import { counted, millions, sized, typed, whole } from './numbers.js';
@@ -155,8 +155,20 @@ export function showBundle(facts: BundleFacts, terminal: Terminal): void {
 function showSteps(schedule: Schedule, stretches: readonly Stretch[], terminal: Terminal): void {
   terminal.line(
     `schedule of ${counted(schedule.timesteps.length, 'step')}, predicted speed-up ${schedule.predicted.speedup.toFixed(3)}x: ` +
-      stretches.map(({ exit, steps }) => `${steps} x exit ${exit}`).join(', '),
+      told(stretches),
   );
+  if (schedule.unconditional)
+    terminal.line(
+      `the half of guidance that asks for nothing: ${told(stretchesOf({ ...schedule, exits: schedule.unconditional }))}`,
+    );
+  if (schedule.refreshes)
+    terminal.line(
+      `full depth refreshes what heads remember at ${counted(schedule.refreshes.length, 'step')}`,
+    );
+}
+
+function told(stretches: readonly Stretch[]): string {
+  return stretches.map(({ exit, steps }) => `${steps} x exit ${exit}`).join(', ');
 }
 
 export function showFits(fits: readonly Fit[], terminal: Terminal): void {
