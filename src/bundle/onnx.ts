@@ -37,10 +37,7 @@ export interface OnnxContents {
   /** Its backbone in single precision, or in half precision if it is stored so. */
   readonly model: StoredModel;
   readonly diffusion: BundleDiffusion;
-  readonly schedule: Pick<
-    Schedule,
-    'backbone' | 'heads' | 'available' | 'timesteps' | 'exits' | 'unconditional'
-  >;
+  readonly schedule: Pick<Schedule, 'backbone' | 'heads' | 'timesteps' | 'exits' | 'unconditional'>;
 }
 
 /**
@@ -78,9 +75,9 @@ export async function writeOnnxGraphs(folder: string, contents: OnnxContents): P
     const file = `exit-${exit}.onnx`;
     await writeFileAtomic(join(folder, file), writeOnnx(graph).model);
     const reads = new Set(graph.live().flatMap(({ inputs }) => inputs));
-    const measured = schedule.available.find((one) => one.exit === exit);
+    const plan = plans.find((one) => one.exit === exit);
     graphs.push({
-      ...{ exit, kind: measured?.kind ?? 'backbone', macs: measured?.macs ?? graph.macsPerSample() },
+      ...{ exit, kind: plan?.kind ?? 'backbone', macs: graph.macsPerSample() },
       ...(await sealed(folder, file)),
       inputs: graph.inputs
         .filter((value) => reads.has(value))

@@ -13,7 +13,7 @@ import { sizeOf, type Weights } from '../../src/engine/tensors.js';
 import { UserError } from '../../src/errors.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
-import { exitInputs, exitStep, type StoredModel } from '../../src/exits/model.js';
+import { exitInputs, exitMacs, exitStep, type StoredModel } from '../../src/exits/model.js';
 import { stream } from '../../src/random.js';
 import { ModelProtoSchema, TensorProto_DataLocation } from '../../src/trace/gen/onnx_pb.js';
 import { fixturePath } from '../fixtures.js';
@@ -35,7 +35,6 @@ function contentsOf(of: BackboneSpec, backbone: Weights, plans: readonly HeadPla
     },
     schedule: {
       ...{ backbone: 'a backbone', heads: 'some heads', exits: [...exits] },
-      available: [...plans.map(({ exit, kind }) => ({ exit, kind, macs: 10 * exit })), { exit: of.depth, kind: 'backbone' as const, macs: 10 * of.depth }],
       timesteps: exits.map((_, i) => exits.length - 1 - i),
     },
   };
@@ -180,6 +179,12 @@ describe('the manifest of ONNX graphs', () => {
     });
     expect(manifest.diffusion.alphasCumprod[0]).toBeCloseTo(1 - 1e-3, 12);
     const [, memory, full] = manifest.graphs;
+    expect(manifest.graphs.map(({ exit, kind }) => `${exit} ${kind}`)).toEqual([
+      '1 adapter',
+      '2 memory',
+      '3 backbone',
+    ]);
+    expect(memory?.macs).toBe(exitMacs(contents.model, 2));
     expect(memory?.inputs.map(({ name }) => name)).toEqual(['x', 't', 'y', 'residual', 'tFull']);
     expect(full?.outputs).toEqual([
       { name: 'prediction', dtype: 'float32', shape: ['batch', 1, 8, 8], meaning: 'prediction, not guided' },
