@@ -10,8 +10,8 @@ import type { SolveOptions } from '../schedules/options.js';
 import type { StepCount } from '../schedules/overSteps.js';
 import type { MeasuredCosts } from '../schedules/schedule.js';
 import { readSensitivity, requireMeasuredOn, type Sensitivity } from '../schedules/sensitivity.js';
-import { closedFormWeights, sensitivityAt } from '../schedules/stepWeights.js';
-import { readTrajectories, requireTrajectoriesOf } from '../schedules/trajectories.js';
+import { closedFormWeights, sensitivityAt, trajectoryWeights } from '../schedules/stepWeights.js';
+import { readTrajectories, requireTrajectoriesOf, type Trajectories } from '../schedules/trajectories.js';
 import type { Work } from '../training/fit.js';
 import type { Trained } from '../training/openTrained.js';
 import { errorTableOf, sensitivityPath, trajectoriesPath } from './export.js';
@@ -66,6 +66,10 @@ async function weightsFor(
       return undefined;
     case 'closed-form':
       return (timesteps) => closedFormWeights(process, timesteps);
+    case 'trajectories': {
+      const trajectories = await trajectoriesOf(trained, 'schedule.weights is trajectories');
+      return (timesteps) => trajectoryWeights(trajectories, process, timesteps);
+    }
     case 'sensitivity': {
       const sensitivity = await sensitivityOf(trained);
       return (timesteps) => sensitivityAt(sensitivity, process, timesteps);
@@ -87,27 +91,33 @@ async function sensitivityOf({ run, config, backbone }: Trained): Promise<Sensit
 }
 
 /** What so many steps at full depth lose. @throws UserError if that was not measured */
-async function driftsOf({ run, config, backbone, heads }: Trained): Promise<(count: number) => number> {
+async function driftsOf(trained: Trained): Promise<(count: number) => number> {
+  const found = (await trajectoriesOf(trained, 'schedule.steps is a list')).steps;
+  return (count) => {
+    const at = found.find(({ steps }) => steps === count);
+    if (!at)
+      throw new UserError(
+        `${trajectoriesPath(trained.run)} says nothing of ${count} steps, only of ${found.map(({ steps }) => steps).join(', ')}. ` +
+          `Run \`exithead profile ${trained.run.path} --trajectories\` with the same schedule.steps.`,
+      );
+    return at.drift;
+  };
+}
+
+/** @param why it is needed. @throws UserError if it was not measured, or of other heads */
+async function trajectoriesOf({ run, config, backbone, heads }: Trained, why: string): Promise<Trajectories> {
   const path = trajectoriesPath(run);
-  const remedy = `Run \`exithead profile ${run.path} --trajectories\` with the same schedule.steps.`;
   if (!(await isFile(path)))
     throw new UserError(
-      `${run.path} has no trajectories.json, which says what fewer steps lose. ${remedy} Or set schedule.steps to one number.`,
+      `${why}, but ${run.path} has no trajectories.json, which says what exits and fewer steps do to samples. ` +
+        `Run \`exithead profile ${run.path} --trajectories\` with the same schedule.steps first.`,
     );
   const trajectories = await readTrajectories(path);
   requireTrajectoriesOf(trajectories, path, {
     ...{ backbone: backbone.fingerprint, heads: heads.fingerprint },
     steps: config.diffusion.steps,
   });
-  const found = trajectories.steps;
-  return (count) => {
-    const at = found.find(({ steps }) => steps === count);
-    if (!at)
-      throw new UserError(
-        `${path} says nothing of ${count} steps, only of ${found.map(({ steps }) => steps).join(', ')}. ${remedy}`,
-      );
-    return at.drift;
-  };
+  return trajectories;
 }
 
 /** Seconds of every exit of a run, as its config samples. @throws Interrupted after the signal */

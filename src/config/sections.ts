@@ -588,10 +588,10 @@ export const scheduleSection = z
         'whether both halves of guidance leave at the same exit, or each at its own; separate needs a sample.guidance other than 1',
       ),
     weights: z
-      .enum(['uniform', 'sensitivity', 'closed-form'])
+      .enum(['uniform', 'sensitivity', 'trajectories', 'closed-form'])
       .default('uniform')
       .describe(
-        "how much an error at each step counts: uniform, alike; sensitivity, as the final sample feels it, by the run's sensitivity.json; closed-form, by what DDIM makes of it if no later step answered",
+        "how much an error at each step counts: uniform, alike; sensitivity, as the final sample feels it, by the run's sensitivity.json; trajectories, by what the exits themselves do to it, by the run's trajectories.json; closed-form, by what DDIM makes of it if no later step answered",
       ),
   })
   .prefault({})

@@ -24,7 +24,7 @@ const askedSchema = z.object({
     .optional()
     .describe('scale of classifier-free guidance, where both of its halves were to have exits of their own'),
   weights: z
-    .enum(['uniform', 'sensitivity', 'closed-form'])
+    .enum(['uniform', 'sensitivity', 'trajectories', 'closed-form'])
     .optional()
     .describe('where `weights` came from; not told unless given'),
   rule: z

@@ -1,7 +1,9 @@
 // How much does a mistake at each step count, whatever the number of steps? The step's own share apart from the network's.
 import { alphaBar, type Diffusion } from '../diffusion/betas.js';
+import { UserError } from '../errors.js';
 import { weightAt } from '../training/lambda.js';
 import { sensitivityPoints, type Sensitivity } from './sensitivity.js';
+import type { Trajectories } from './trajectories.js';
 
 /**
  * What DDIM (eta 0) does with epsilon in each step, x' = sqrt(a' / a) x + c epsilon: c = sqrt(1 - a') - sqrt(a' (1 - a) / a),
@@ -29,6 +31,9 @@ export function closedFormWeights(diffusion: Diffusion, timesteps: readonly numb
   return coefficients.map((c, i) => c ** 2 / alphaAfter(diffusion, timesteps, i));
 }
 
+/** How the network answers a mistake at the times that were measured, ascending: what is left of one that c scaled. */
+type Answers = readonly { readonly at: number; readonly weight: number }[];
+
 /**
  * Sensitivities at the steps of any DDIM sampler: what was measured at a step is its c^2 times how the network answers
  * there, and the latter goes on straight lines between the times that were measured.
@@ -41,10 +46,42 @@ export function sensitivityAt(
   const measured = new Map(
     ddimCoefficients(diffusion, sensitivity.timesteps).map((c, i) => [sensitivity.timesteps[i], c]),
   );
-  const points = sensitivityPoints(sensitivity).map(({ at, weight }) => ({
+  const answers = sensitivityPoints(sensitivity).map(({ at, weight }) => ({
     at,
     weight: weight / (measured.get(at) ?? NaN) ** 2,
   }));
+  return weightsFrom(answers, diffusion, timesteps);
+}
+
+/**
+ * The same, of the mistakes that the exits make on real trajectories: at each step the drift that they cause, over their
+ * excess there, summed over the exits. A network answers their mistakes less than white noise. Where none could be measured
+ * (the first step, if all exits remember), that of the next step counts.
+ * @throws UserError if no exit was off at any step
+ */
+export function trajectoryWeights(
+  { timesteps: measured, single }: Pick<Trajectories, 'timesteps' | 'single'>,
+  diffusion: Diffusion,
+  timesteps: readonly number[],
+): number[] {
+  const coefficients = ddimCoefficients(diffusion, measured);
+  const summed = (rows: readonly (readonly (number | null)[])[], i: number): number =>
+    rows.reduce((sum, row) => sum + (row[i] ?? 0), 0);
+  const answers = measured
+    .map((at, i) => {
+      const excess = summed(single.excess.mean, i);
+      return { at, weight: summed(single.drift.mean, i) / excess / (coefficients[i] ?? NaN) ** 2 };
+    })
+    .filter(({ weight }) => Number.isFinite(weight))
+    .reverse();
+  if (answers.length === 0)
+    throw new UserError(
+      'the profile of trajectories has no exit that was off at any step. Profile with exits: leave schedule.exits out.',
+    );
+  return weightsFrom(answers, diffusion, timesteps);
+}
+
+function weightsFrom(points: Answers, diffusion: Diffusion, timesteps: readonly number[]): number[] {
   const coefficients = ddimCoefficients(diffusion, timesteps);
   return timesteps.map((t, i) => weightAt({ axis: 't', points }, t) * (coefficients[i] ?? NaN) ** 2);
 }

@@ -142,6 +142,10 @@ describe('exithead schedule', () => {
       /says nothing of 6 steps, only of 5, 7, 10/,
     );
     expect(await refusalOf('schedule', run, '--steps', '[10, 7]')).toMatch(/set it to sensitivity/);
+    await told('schedule', run, '--steps', '[10, 7]', '--weights', 'trajectories', '--speedup', '1.3');
+    const { asked, weights, timesteps } = await solved();
+    expect(asked.weights).toBe('trajectories');
+    expect(weights).toHaveLength(timesteps.length);
   });
 
   it("reads and writes ASE's lists of ten", async () => {

@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import type { Sensitivity } from '../../src/schedules/sensitivity.js';
-import { closedFormWeights, ddimCoefficients, sensitivityAt } from '../../src/schedules/stepWeights.js';
+import {
+  closedFormWeights,
+  ddimCoefficients,
+  sensitivityAt,
+  trajectoryWeights,
+} from '../../src/schedules/stepWeights.js';
 
 const process = diffusion({ ...ddpmBetas, steps: 100 });
 const timesteps = [90, 50, 10];
@@ -45,5 +50,25 @@ describe('a measured sensitivity', () => {
     const [a = NaN, b = NaN, c = NaN] = answers;
     const expected = [a, (a + b) / 2, b, (b + c) / 2, c].map((g, i) => g * (own[i] ?? NaN) ** 2);
     expect(sensitivityAt(table, process, more)).toBeAllClose(expected, 1e-12);
+  });
+});
+
+describe('what exits do on real trajectories', () => {
+  const rows = (...mean: (number | null)[][]) => ({ mean, standardError: mean });
+  const full = [0, 0, 0];
+  const single = {
+    drift: rows([null, 4, 6], [null, 2, 2], full),
+    excess: rows([null, 1, 2], [null, 2, 2], full),
+  };
+  const trajectories = { timesteps, single };
+
+  it('is their drift over their excess, and where none could run that of the next step', () => {
+    const [first = NaN, second = NaN] = ddimCoefficients(process, timesteps);
+    const expected = [2 * (first / second) ** 2, 2, 2];
+    expect(trajectoryWeights(trajectories, process, timesteps)).toBeAllClose(expected, 1e-12);
+  });
+  it('is refused where no exit was off', () => {
+    const none = { timesteps, single: { drift: rows(full), excess: rows(full) } };
+    expect(() => trajectoryWeights(none, process, timesteps)).toThrow(/no exit that was off/);
   });
 });
