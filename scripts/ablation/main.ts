@@ -11,7 +11,7 @@ import { countOf } from '../../src/engine/tensors.js';
 import { UserError } from '../../src/errors.js';
 import { openData } from '../../src/data/open.js';
 import { openDigits } from '../../src/evaluate/digits.js';
-import { configPath, prepare, sensitivityOf } from './heads.js';
+import { configPath, countsFor, prepare } from './heads.js';
 import { stages, trialName, variants, type Variant } from './plan.js';
 import { writeResults } from './page.js';
 import { addFinding, readFindings } from './results.js';
@@ -20,7 +20,6 @@ import { courtOf, tryHeads } from './trial.js';
 const ablation = verb({
   examples: [
     ['npm run ablation', 'all that is not measured yet, then the tables'],
-    ['npm run ablation -- --stage look', 'the default on fewer samples, in a quarter of an hour'],
     ['npm run ablation -- --stage screening', 'every variant, roughly'],
     ['npm run ablation -- --only block,memory', 'these variants alone'],
     ['npm run ablation -- --stage tables', 'write docs/results.md from what was measured'],
@@ -31,8 +30,8 @@ const ablation = verb({
   options: {
     stage: {
       type: 'string',
-      meaning: 'look, screening, finals or tables; all unless given',
-      choices: ['look', 'screening', 'finals', 'tables'],
+      meaning: 'screening, finals or tables; all unless given',
+      choices: ['screening', 'finals', 'tables'],
     },
     only: { type: 'string', meaning: 'names of variants, with commas between them' },
     again: { type: 'boolean', meaning: 'measure even what was measured' },
@@ -62,8 +61,10 @@ const ablation = verb({
           const extractor = await openDigits(train, { ...work, seed: 0 });
           try {
             const court = await courtOf(prepared, extractor, join(root, 'drawn'));
-            const sensitivity = await sensitivityOf(prepared, call, terminal);
-            const ways = await tryHeads(variant.name, { ...prepared, sensitivity }, trial, court, work);
+            const counts = await countsFor(prepared, trial, call, terminal);
+            const { alsoByExcess = false } = variant;
+            const measurable = { ...prepared, counts, alsoByExcess };
+            const ways = await tryHeads(variant.name, measurable, trial, court, work);
             await addFinding({
               ...{ trial: label, variant: variant.name, factor: variant.factor, set: [...variant.set] },
               weights: countOf(prepared.trained.model.heads),

@@ -8,12 +8,17 @@ export interface Variant {
   readonly factor: string;
   /** Settings `key=value` on top of the configuration. */
   readonly set: readonly string[];
+  /** Whether also to draw with schedules of excess alone, which count all times alike. */
+  readonly alsoByExcess?: boolean;
 }
 
 /** How sets of images are drawn and compared. */
 export interface Trial {
   readonly solver: 'ddim' | 'ddpm';
+  /** Of full depth. */
   readonly steps: number;
+  /** Numbers of steps that a schedule may have. */
+  readonly counts: readonly number[];
   readonly samples: number;
   readonly seeds: readonly number[];
   /** Steps of full depth that cost at least as much as each schedule may: its budget is that many over `steps`. */
@@ -21,7 +26,7 @@ export interface Trial {
 }
 
 export interface Stage {
-  readonly name: 'look' | 'screening' | 'finals';
+  readonly name: 'screening' | 'finals';
   readonly trials: readonly Trial[];
   /** Of the variants that take part. */
   readonly names: readonly string[];
@@ -33,11 +38,11 @@ const variant = (factor: string, name: string, ...set: string[]): Variant => ({ 
 const forgetting = ['heads.exits=[2,4,6,8,10]', 'loss.denoising=1'];
 
 export const variants: readonly Variant[] = [
-  variant('default', 'default'),
+  { ...variant('default', 'default'), alsoByExcess: true },
   variant('head', 'shared', 'heads.kind=shared', ...forgetting, 'train.steps=1'),
   variant('head', 'linear', 'heads.kind=linear', ...forgetting),
   variant('head', 'low-rank', 'heads.kind=low-rank', ...forgetting),
-  variant('head', 'adapter', 'heads.kind=adapter', ...forgetting),
+  { ...variant('head', 'adapter', 'heads.kind=adapter', ...forgetting), alsoByExcess: true },
   variant('head', 'block', 'heads.kind=block', ...forgetting),
   variant('head', 'wide-memory', 'heads.bottleneck=256'),
   variant('target', 'both-targets', 'loss.denoising=1'),
@@ -58,25 +63,27 @@ export const variants: readonly Variant[] = [
   variant('length', 'long', 'train.steps=1800'),
 ];
 
-/** DDIM with 16 and 12 of 25 steps at full depth as rivals: depths used 0.64 and 0.48. */
-const rough: Trial = { solver: 'ddim', steps: 25, samples: 2000, seeds: [0], budgets: [16, 12] };
+/** DDIM with 16, 12 and 10 of 25 steps at full depth as rivals: depths used 0.64, 0.48 and 0.4. */
+const rough: Trial = {
+  ...{ solver: 'ddim', steps: 25, counts: [25, 22, 20, 18, 16] },
+  ...{ samples: 2000, seeds: [0], budgets: [16, 12, 10] },
+};
 
 const fine = { samples: 10_000, seeds: [0, 1, 2] };
 
 export const stages: readonly Stage[] = [
-  { name: 'look', trials: [{ ...rough, samples: 1000 }], names: ['default'] },
   { name: 'screening', trials: [rough], names: variants.map(({ name }) => name) },
   {
     name: 'finals',
     trials: [
-      { ...fine, solver: 'ddim', steps: 25, budgets: [19, 16, 12, 10] },
-      { ...fine, solver: 'ddim', steps: 50, budgets: [38, 32, 25, 20] },
+      { ...fine, solver: 'ddim', steps: 25, counts: [25, 22, 20, 18, 16], budgets: [19, 16, 12, 10] },
+      { ...fine, solver: 'ddim', steps: 50, counts: [50, 44, 40, 36, 32], budgets: [38, 32, 25, 20] },
     ],
     names: ['default', 'long', 'adapter', 'block', 'lora', 'finetune'],
   },
   {
     name: 'finals',
-    trials: [{ ...fine, solver: 'ddpm', steps: 100, budgets: [75, 65, 50, 40] }],
+    trials: [{ ...fine, solver: 'ddpm', steps: 100, counts: [100], budgets: [75, 65, 50, 40] }],
     names: ['default', 'block'],
   },
 ];

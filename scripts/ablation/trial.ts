@@ -18,16 +18,16 @@ import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
-import type { Sensitivity } from '../../src/schedules/sensitivity.js';
-import { sensitivityAt } from '../../src/schedules/stepWeights.js';
-import { solveSchedule } from '../../src/schedules/solve.js';
+import { solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
+import type { Schedule } from '../../src/schedules/schedule.js';
+import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import type { Prepared } from './heads.js';
 import type { Trial } from './plan.js';
 import type { Measured } from './results.js';
 
-/** What schedules are made of. */
-type Measurable = Prepared & { readonly sensitivity: Sensitivity | undefined };
+/** What schedules are solved from (`countsFor`), and how. */
+type Measurable = Prepared & { readonly counts: readonly StepCount[]; readonly alsoByExcess: boolean };
 
 /** Who judges, and where finished batches lie. */
 export interface Court {
@@ -106,31 +106,28 @@ function forgetful(base: Model, timesteps: readonly number[], depthUsed: number)
   return cachings(timesteps, costs, depthUsed, 1).map((course) => ({ ...course, model: remembering }));
 }
 
-/** The variant's best schedule within the budget, where all times count alike, and where they count as they are felt. */
+/** The variant's best schedule within the budget; and the best of excess alone, at all steps. */
 function own(
   variant: string,
-  { trained: { model, config }, table, sensitivity }: Measurable,
+  { trained: { model, config }, counts, alsoByExcess }: Measurable,
   timesteps: readonly number[],
   depthUsed: number,
 ): SamplingWay[] {
   const percent = Math.round(100 * depthUsed);
-  const scheduled = (name: string, weights?: readonly number[]): SamplingWay => {
-    const { exits } = solveSchedule({ table, timesteps, ...(weights && { weights }) }, 1 / depthUsed);
-    return { name, kind: 'scheduled', timesteps, exits, model };
-  };
+  const scheduled = (name: string, { timesteps, exits }: Schedule): SamplingWay => ({
+    ...{ name, kind: 'scheduled', timesteps, exits, model },
+  });
+  const [most] = counts;
+  if (!most) throw new Error('schedules have some number of steps');
+  const { weights: _, ...alike } = most.options;
   return [
     // A backbone that was trained on is no longer what the others are compared with.
     ...(config.mode === 'frozen'
       ? []
       : [{ ...fullDepth(timesteps, model.spec.depth), name: `${variant}, full depth`, model }]),
-    scheduled(`${variant} ${percent} %`),
-    ...(sensitivity
-      ? [
-          scheduled(
-            `${variant} ${percent} %, by sensitivity`,
-            sensitivityAt(sensitivity, diffusion(config.diffusion), timesteps),
-          ),
-        ]
+    scheduled(`${variant} ${percent} %`, solveOverSteps(counts, { speedup: 1 / depthUsed })),
+    ...(alsoByExcess && 1 / depthUsed <= mostSpeedup(alike)
+      ? [scheduled(`${variant} ${percent} %, by excess alone`, solveSchedule(alike, 1 / depthUsed))]
       : []),
   ];
 }

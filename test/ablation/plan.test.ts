@@ -28,13 +28,22 @@ describe('the plan of the ablation', () => {
     const names = variants.map(({ name }) => name);
     for (const { trials, names: taking } of stages) {
       expect(names).toEqual(expect.arrayContaining([...taking]));
-      for (const { steps, budgets } of trials) for (const n of budgets) expect(n).toBeLessThan(steps);
+      for (const { steps, counts, budgets } of trials) {
+        for (const n of budgets) expect(n).toBeLessThan(steps);
+        expect(Math.max(...counts)).toBe(steps);
+      }
     }
   });
 
   it('names trials by all that decides their samples', () => {
-    expect(trialName({ solver: 'ddim', steps: 25, samples: 2000, seeds: [0, 1], budgets: [12] })).toBe(
-      'DDIM-25, 2000 samples, seeds 0, 1',
-    );
+    const trial = {
+      solver: 'ddim',
+      steps: 25,
+      counts: [25],
+      samples: 2000,
+      seeds: [0, 1],
+      budgets: [12],
+    } as const;
+    expect(trialName(trial)).toBe('DDIM-25, 2000 samples, seeds 0, 1');
   });
 });
