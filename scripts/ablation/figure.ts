@@ -1,7 +1,7 @@
 // What does compute buy? FID by depth used, for every variant and what it must beat.
 import * as Plot from '@observablehq/plot';
 import { draw } from '../../src/report/plots/draw.js';
-import type { Finding } from './results.js';
+import type { Finding, Ranking } from './results.js';
 
 interface Point {
   readonly series: string;
@@ -60,4 +60,42 @@ function pointsOf(findings: readonly Finding[]): Point[] {
   return [...baselines, ...own]
     .map(({ series, depthUsed, fid }) => ({ series, depthUsed, fid: fid.value, error: fid.standardError }))
     .sort((a, b) => a.depthUsed - b.depthUsed);
+}
+
+/** Every schedule as a dot, predicted and drawn, on logarithmic axes: filled if it is of the front. */
+export function rankingFigure(rankings: readonly Ranking[]): string {
+  const dots = rankings.flatMap(({ variant, schedules }) => schedules.map((one) => ({ ...one, variant })));
+  const place = { x: 'predicted', y: 'drift', stroke: 'variant' } as const;
+  const least = Math.min(...dots.map(({ predicted }) => predicted));
+  const most = Math.max(...dots.map(({ predicted }) => predicted));
+  const svg = draw(
+    'wide',
+    `Drift by predicted loss of schedules: ${rankings.map(({ variant }) => variant).join(', ')}`,
+    {
+      style: { fontSize: '13px', background: 'white', color: '#1b2430' },
+      ...{ height: 460, marginLeft: 70, marginBottom: 46, marginRight: 80 },
+      x: { label: 'predicted loss', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
+      y: { label: 'measured drift', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
+      color: { domain: rankings.map(({ variant }) => variant), legend: false, scheme: 'observable10' },
+      marks: [
+        Plot.line([least, most], { x: (at: number) => at, y: (at: number) => at, strokeOpacity: 0.3 }),
+        Plot.dot(
+          dots.filter(({ name }) => name !== 'front'),
+          { ...place, r: 4 },
+        ),
+        Plot.dot(
+          dots.filter(({ name }) => name === 'front'),
+          { ...place, fill: 'variant', r: 3 },
+        ),
+        Plot.text(
+          dots,
+          Plot.selectMaxX({
+            ...{ x: 'predicted', y: 'drift', z: 'variant', text: 'variant', fill: 'variant' },
+            ...{ dx: 10, textAnchor: 'start' },
+          }),
+        ),
+      ],
+    },
+  );
+  return `${svg}\n`;
 }

@@ -7,20 +7,23 @@ import { verb } from '../../src/commands/verb.js';
 import { workOf } from '../../src/commands/work.js';
 import { processWorld } from '../../src/commands/world.js';
 import { loadConfig } from '../../src/config/load.js';
+import type { Work } from '../../src/training/fit.js';
 import { countOf } from '../../src/engine/tensors.js';
 import { UserError } from '../../src/errors.js';
 import { openData } from '../../src/data/open.js';
 import { openDigits } from '../../src/evaluate/digits.js';
 import { configPath, countsFor, prepare } from './heads.js';
-import { stages, trialName, variants, type Variant } from './plan.js';
+import { ranked, stages, trialName, variants, type Trial, type Variant } from './plan.js';
 import { writeResults } from './page.js';
-import { addFinding, readFindings } from './results.js';
+import { rank } from './ranking.js';
+import { addFinding, addRanking, readFound } from './results.js';
 import { courtOf, tryHeads } from './trial.js';
 
 const ablation = verb({
   examples: [
     ['npm run ablation', 'all that is not measured yet, then the tables'],
     ['npm run ablation -- --stage screening', 'every variant, roughly'],
+    ['npm run ablation -- --stage ranking', 'whether predictions rank schedules as samples do'],
     ['npm run ablation -- --only block,memory', 'these variants alone'],
     ['npm run ablation -- --stage tables', 'write docs/results.md from what was measured'],
     ['npm run ablation -- --dry-run', 'say what is left to do'],
@@ -30,8 +33,8 @@ const ablation = verb({
   options: {
     stage: {
       type: 'string',
-      meaning: 'screening, finals or tables; all unless given',
-      choices: ['screening', 'finals', 'tables'],
+      meaning: 'screening, finals, ranking or tables; all unless given',
+      choices: ['screening', 'finals', 'ranking', 'tables'],
     },
     only: { type: 'string', meaning: 'names of variants, with commas between them' },
     again: { type: 'boolean', meaning: 'measure even what was measured' },
@@ -41,43 +44,69 @@ const ablation = verb({
     const root = call.out ?? 'runs/ablation';
     const wanted = chosen(only);
     const { config } = await loadConfig(configPath, { kind: 'train', set: call.set });
-    let measured = 0;
-    for (const { name, trials, names } of stages) {
-      if (stage !== undefined && stage !== name) continue;
+    const found = await readFound();
+    /** Work that is not done yet, each with its name. */
+    const jobs: {
+      readonly name: string;
+      readonly variant: Variant;
+      readonly run: (work: Work) => Promise<void>;
+    }[] = [];
+    for (const { name, trials, names } of stages)
       for (const variant of wanted.filter((one) => names.includes(one.name)))
         for (const trial of trials) {
           const label = trialName(trial);
-          const known = (await readFindings()).some(
-            (one) => one.trial === label && one.variant === variant.name,
-          );
-          if (known && !again) continue;
-          terminal.line(`${name}: ${variant.name}, ${label}`);
-          measured++;
-          if (call.dryRun) continue;
-          const begun = Date.now();
-          const work = await workOf(config, call, terminal, variant.name);
-          const prepared = await prepare(variant, root, work);
-          const train = await openData(config.data, 'train', prepared.trained.backbone.spec);
-          const extractor = await openDigits(train, { ...work, seed: 0 });
-          try {
-            const court = await courtOf(prepared, extractor, join(root, 'drawn'));
-            const counts = await countsFor(prepared, trial, call, terminal);
-            const { alsoByExcess = false } = variant;
-            const measurable = { ...prepared, counts, alsoByExcess };
-            const ways = await tryHeads(variant.name, measurable, trial, court, work);
-            await addFinding({
-              ...{ trial: label, variant: variant.name, factor: variant.factor, set: [...variant.set] },
-              weights: countOf(prepared.trained.model.heads),
-              measured: ways,
-            });
-          } finally {
-            await extractor.dispose();
-          }
-          terminal.line(`${variant.name}: done in ${duration(Date.now() - begun)}`);
+          const isKnown = found.findings.some((one) => one.trial === label && one.variant === variant.name);
+          if ((stage !== undefined && stage !== name) || (isKnown && !again)) continue;
+          jobs.push({
+            name: `${name}: ${variant.name}, ${label}`,
+            variant,
+            run: (work) => judged(variant, trial, work),
+          });
         }
+    for (const variant of wanted.filter(({ name }) => ranked.names.some((one) => one === name))) {
+      const isKnown = found.rankings.some((one) => one.variant === variant.name);
+      if ((stage !== undefined && stage !== 'ranking') || (isKnown && !again)) continue;
+      jobs.push({ name: `ranking: ${variant.name}`, variant, run: (work) => rankedOf(variant, work) });
+    }
+    for (const { name, variant, run } of jobs) {
+      terminal.line(name);
+      if (call.dryRun) continue;
+      const begun = Date.now();
+      await run(await workOf(config, call, terminal, variant.name));
+      terminal.line(`${variant.name}: done in ${duration(Date.now() - begun)}`);
     }
     if (!call.dryRun) await writeResults();
-    return { measured };
+    return { measured: jobs.length };
+
+    async function judged(variant: Variant, trial: Trial, work: Work): Promise<void> {
+      const prepared = await prepare(variant, root, work);
+      const train = await openData(config.data, 'train', prepared.trained.backbone.spec);
+      const extractor = await openDigits(train, { ...work, seed: 0 });
+      try {
+        const court = await courtOf(prepared, extractor, join(root, 'drawn'));
+        const counts = await countsFor(prepared, trial, call, terminal);
+        const { alsoByExcess = false } = variant;
+        const measurable = { ...prepared, counts, alsoByExcess };
+        await addFinding({
+          ...{
+            trial: trialName(trial),
+            variant: variant.name,
+            factor: variant.factor,
+            set: [...variant.set],
+          },
+          weights: countOf(prepared.trained.model.heads),
+          measured: await tryHeads(variant.name, measurable, trial, court, work),
+        });
+      } finally {
+        await extractor.dispose();
+      }
+    }
+
+    async function rankedOf(variant: Variant, work: Work): Promise<void> {
+      const prepared = await prepare(variant, root, work);
+      const counts = await countsFor(prepared, ranked.trial, call, terminal);
+      await addRanking(await rank(variant.name, prepared, counts, work));
+    }
   },
 });
 

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { writeFileAtomic } from '../../src/files/write.js';
 import { withResults } from '../resultsPage.js';
-import { figure } from './figure.js';
-import { readFindings, type Finding, type Measured } from './results.js';
+import { figure, rankingFigure } from './figure.js';
+import { readFound, type Finding, type Measured, type Ranking } from './results.js';
 
 const docs = join(import.meta.dirname, '../../docs');
 
 export async function writeResults(): Promise<void> {
   const path = join(docs, 'results.md');
-  const findings = await readFindings();
+  const { findings, rankings } = await readFound();
   const trials = [...new Set(findings.map(({ trial }) => trial))];
   const sections: string[] = [];
   for (const trial of trials) {
@@ -20,8 +20,36 @@ export async function writeResults(): Promise<void> {
     await writeFileAtomic(join(docs, file), figure(those));
     sections.push(`### ${trial}`, `![FID by depth used](${file})`, table(those));
   }
+  if (rankings.length > 0) {
+    await writeFileAtomic(join(docs, rankingFile), rankingFigure(rankings));
+    const title = '### Predicted loss and measured drift of schedules, DDIM-25';
+    sections.push(title, `![Drift by predicted loss](${rankingFile})`, rankingTable(rankings));
+  }
   const text = withResults(await readFile(path, 'utf8'), 'npm run ablation', sections.join('\n\n'));
   await writeFileAtomic(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
+}
+
+const rankingFile = 'results-ranking.svg';
+
+function rankingTable(rankings: readonly Ranking[]): string {
+  const columns = [
+    'heads',
+    'schedules',
+    'samples of each',
+    'rank correlation (Spearman)',
+    'drift over prediction',
+  ];
+  const lines = rankings.map(({ variant, schedules, samples, rankCorrelation }) => {
+    const ratios = schedules.map(({ drift, predicted }) => drift / predicted).sort((a, b) => a - b);
+    const [least = NaN, most = NaN] = [ratios[0], ratios.at(-1)];
+    const spread = `${least.toFixed(1)} to ${most.toFixed(1)}`;
+    return [variant, schedules.length, samples, rankCorrelation.toFixed(3), spread];
+  });
+  return rowsOf([columns, columns.map(() => '---'), ...lines]);
+}
+
+function rowsOf(rows: readonly (readonly (string | number)[])[]): string {
+  return rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 function table(findings: readonly Finding[]): string {
@@ -48,7 +76,7 @@ function table(findings: readonly Finding[]): string {
         .map((one) => row(finding.factor, one, full)),
     ),
   ];
-  return [columns, columns.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return rowsOf([columns, columns.map(() => '---'), ...lines]);
 }
 
 function row(factor: string, one: Measured, full: Measured | undefined): string[] {

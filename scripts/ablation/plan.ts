@@ -88,6 +88,9 @@ export const stages: readonly Stage[] = [
   },
 ];
 
+/** Whose schedules are ranked by what was predicted of them, and by samples of this trial. */
+export const ranked = { names: ['default', 'adapter'], trial: rough } as const;
+
 /** Such as `DDIM-25, 2000 samples, seed 0`. */
 export function trialName({ solver, steps, samples, seeds }: Trial): string {
   return `${solver.toUpperCase()}-${steps}, ${samples} samples, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;

@@ -25,6 +25,25 @@ const measured = z.object({
 /** One way of drawing, judged. */
 export type Measured = z.output<typeof measured>;
 
+const ranking = z.object({
+  variant: z.string(),
+  samples: z.int().positive(),
+  schedules: z.array(
+    z.object({
+      name: z.string(),
+      steps: z.int().positive(),
+      depthUsed: z.number().positive().describe('over full depth at the most steps'),
+      predicted: z.number().min(0).describe('drift of fewer steps + weighted excess'),
+      drift: z.number().min(0).describe('mean squared difference to the samples of full depth'),
+      standardError: z.number().min(0),
+    }),
+  ),
+  rankCorrelation: z.number().min(-1).max(1).describe('of predicted and drift (Spearman)'),
+});
+
+/** What was predicted of the schedules of a variant, and what came of it. */
+export type Ranking = z.output<typeof ranking>;
+
 const results = z.object({
   format: z.literal('exithead-ablation'),
   version: z.literal(1),
@@ -38,6 +57,7 @@ const results = z.object({
       measured: z.array(measured),
     }),
   ),
+  rankings: z.array(ranking).default([]),
 });
 
 export type Results = z.output<typeof results>;
@@ -53,18 +73,28 @@ const format: JsonFormat<Results> = {
 
 const path = join(import.meta.dirname, '../../docs/ablation.json');
 
-export async function readFindings(): Promise<readonly Finding[]> {
-  return (await isFile(path)) ? (await readJsonFile(path, format)).findings : [];
+export async function readFound(): Promise<Omit<Results, 'format' | 'version'>> {
+  return (await isFile(path)) ? readJsonFile(path, format) : { findings: [], rankings: [] };
 }
 
 /** Adds a finding; one of the same trial and variant gives way. */
 export async function addFinding(finding: Finding): Promise<void> {
-  const others = (await readFindings()).filter(
+  const { findings, rankings } = await readFound();
+  const others = findings.filter(
     ({ trial, variant }) => trial !== finding.trial || variant !== finding.variant,
   );
-  await writeJsonFile(path, format, {
-    format: 'exithead-ablation',
-    version: 1,
-    findings: [...others, finding],
+  await write({ findings: [...others, finding], rankings });
+}
+
+/** Adds a ranking; one of the same variant gives way. */
+export async function addRanking(ranking: Ranking): Promise<void> {
+  const { findings, rankings } = await readFound();
+  await write({
+    findings,
+    rankings: [...rankings.filter(({ variant }) => variant !== ranking.variant), ranking],
   });
+}
+
+function write(found: Omit<Results, 'format' | 'version'>): Promise<void> {
+  return writeJsonFile(path, format, { format: 'exithead-ablation', version: 1, ...found });
 }
