@@ -9,6 +9,7 @@ import { openBackbone } from '../src/checkpoints/backbone.js';
 import { main } from '../src/commands/main.js';
 import { duration } from '../src/commands/progress.js';
 import type { Terminal } from '../src/commands/terminal.js';
+import { profileTrajectories } from '../src/commands/profileTrajectories.js';
 import { showRehearsal } from '../src/commands/trainingRun.js';
 import { verb } from '../src/commands/verb.js';
 import { workOf } from '../src/commands/work.js';
@@ -73,6 +74,8 @@ const quickstart = verb({
 
     title('2. Measure every exit at every time, on images that nothing was trained on');
     await profileRun(trained, await work('profile'));
+    terminal.line('and what that does to samples, along real trajectories:');
+    await profileTrajectories(trained, call, terminal);
 
     const { speedup } = config.schedule;
     title(`3. Solve for the exits that lose least at ${speedup}x, and export the bundle`);
