@@ -49,14 +49,48 @@ interface Measure {
  * @throws Interrupted after the signal
  */
 export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
-  const { trained, start, counts, engine, signal } = run;
-  const { config, backbone } = trained;
-  const { spec } = backbone;
-  const { samples, candidates, rounds } = config.schedule.refine;
+  const { trained, start, counts } = run;
+  const { candidates, rounds } = trained.config.schedule.refine;
   if (start.unconditional)
     throw new UserError(
       'schedules whose halves of guidance leave apart are not refined. Leave --refine out, or set schedule.halves=together.',
     );
+  const [most] = counts;
+  if (!most) throw new Error('a schedule has some number of steps');
+  const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
+  const studio = await openStudio(run);
+  try {
+    const full = kept((noise) => studio.draw(fullDepthOf(most.options), noise));
+    const measure = await measureOf(run, full);
+    try {
+      return await refine({
+        ...{ start, abreast: candidates, rounds },
+        nameOf: ({ timesteps, exits }) => `${timesteps.length} steps: ${exits.join()}`,
+        neighbours: (of) => nearby(of, counts, budget),
+        measure: async (schedule, noise) => measure.of(await studio.draw(schedule, noise), noise),
+        difference: differenceOf,
+        ...(run.onRound && { onRound: run.onRound }),
+      });
+    } finally {
+      await measure.dispose();
+    }
+  } finally {
+    await studio.dispose();
+  }
+}
+
+/** Where sets of samples are drawn. */
+interface Studio {
+  /** @returns [samples, C, H, W] */
+  draw(schedule: Schedule, noise: number): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+async function openStudio({ trained, engine, signal, progressOf }: RefineRun): Promise<Studio> {
+  const { config, backbone } = trained;
+  const { spec } = backbone;
+  const { samples, candidates, rounds } = config.schedule.refine;
+  const { clip, batch } = config.sample;
   const guiding = guidingOf(spec, { guidance: 1 }, config.sample);
   const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const model = {
@@ -64,53 +98,34 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
     guidedChannels: guiding.guidedChannels,
   };
   const denoiser = await openGuided(engine, model, exitsOf(model), guiding, prompts);
-  const progress = run.progressOf('refine');
-  let drawn = 0;
-  const most = rounds * (candidates + 4) + 2;
-  const draw = async (schedule: Schedule, noise: number): Promise<Float32Array> => {
-    const length = spec.channels * spec.imageSize ** 2;
-    const out = new Float32Array(samples * length);
-    const options = {
-      ...{
-        timesteps: schedule.timesteps,
-        signal,
-        length,
-        clip: config.sample.clip,
-        seed: config.seed + noise,
-      },
-      ...{ solver: solverOf(config.sample), diffusion: diffusion(config.diffusion) },
-      ...{ count: samples, batch: config.sample.batch, classes: prompts.count },
-    };
-    for (let from = 0; from < samples; from += options.batch) {
-      const trajectory = denoiser.begin();
-      const some = Math.min(options.batch, samples - from);
-      const batch = await generateBatch(options, from, some, (x, t, y) =>
-        trajectory.predict(exitAt(schedule, t), { x, t, y, guidance: scaleAt(guiding, t) }),
-      );
-      out.set(batch, from * length);
-    }
-    progress.update(Math.min(++drawn, most), most, {});
-    return out;
+  const length = spec.channels * spec.imageSize ** 2;
+  const settings = {
+    ...{ signal, length, clip, batch, count: samples, classes: prompts.count },
+    ...{ solver: solverOf(config.sample), diffusion: diffusion(config.diffusion) },
   };
-  const [first] = counts;
-  if (!first) throw new Error('a schedule has some number of steps');
-  const full = kept((noise) => draw(fullDepthOf(first.options), noise));
-  const measure = await measureOf(run, full);
-  try {
-    const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
-    return await refine({
-      ...{ start, abreast: candidates, rounds },
-      nameOf: ({ timesteps, exits }) => `${timesteps.length} steps: ${exits.join()}`,
-      neighbours: (of) => nearby(of, counts, budget),
-      measure: async (schedule, noise) => measure.of(await draw(schedule, noise), noise),
-      difference: differenceOf,
-      ...(run.onRound && { onRound: run.onRound }),
-    });
-  } finally {
-    progress.end();
-    await measure.dispose();
-    await denoiser.dispose();
-  }
+  const progress = progressOf('refine');
+  // Each round draws its candidates, and twice in fresh noise, where full depth is drawn, too.
+  const most = rounds * (candidates + 3) + 2;
+  let drawn = 0;
+  return {
+    async draw(schedule, noise) {
+      const out = new Float32Array(samples * length);
+      const options = { ...settings, timesteps: schedule.timesteps, seed: config.seed + noise };
+      for (let from = 0; from < samples; from += batch) {
+        const trajectory = denoiser.begin();
+        const images = await generateBatch(options, from, Math.min(batch, samples - from), (x, t, y) =>
+          trajectory.predict(exitAt(schedule, t), { x, t, y, guidance: scaleAt(guiding, t) }),
+        );
+        out.set(images, from * length);
+      }
+      progress.update(Math.min(++drawn, most), most, {});
+      return out;
+    },
+    async dispose() {
+      progress.end();
+      await denoiser.dispose();
+    },
+  };
 }
 
 /** Neighbours that cost no more: the best at every step count, then those one move away, the best predicted first. */

@@ -32,7 +32,7 @@ export async function refinedSchedule(
 ): Promise<{ readonly schedule: Schedule; readonly search: Search | undefined }> {
   const { by, samples, candidates, rounds } = trained.config.schedule.refine;
   if (call.dryRun) {
-    const sets = rounds * (candidates + 2) + rounds + 1;
+    const sets = rounds * (candidates + 3) + 2;
     terminal.line(
       `refining draws at most ${sets} sets of ${samples} images, each for what a schedule or full depth costs`,
     );

@@ -111,7 +111,12 @@ export function fewerSteps(options: SolveOptions, speedup: number): Schedule {
 /** Full depth at every step: of so few steps, or what has nothing to lose. */
 export function fullDepthOf(options: SolveOptions): Schedule {
   const full = options.table.exits.length - 1;
-  return told(options, options.timesteps.map(() => full), 1, 'fewer-steps');
+  return told(
+    options,
+    options.timesteps.map(() => full),
+    1,
+    'fewer-steps',
+  );
 }
 
 /** The best of some schedules, given as indices of exits. */
