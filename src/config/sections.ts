@@ -18,11 +18,12 @@ import type { Curriculum } from '../training/curriculum.js';
 import type { ExitsForm } from '../training/exitGroups.js';
 import type { ExitWeighting } from '../training/exitWeights.js';
 import type { LambdaRule } from '../training/lambda.js';
-import type { PairKind } from '../training/pairs.js';
+import type { AgesKind, PairKind } from '../training/pairs.js';
 import type { TimesRule } from '../training/times.js';
 
 /** Heads and weights are loaded with the libraries they need; their names are repeated here so that reading a config loads none. */
 const pairKinds = ['noise', 'solver'] as const satisfies readonly PairKind[];
+const agesKinds = ['whole', 'between'] as const satisfies readonly AgesKind[];
 const headKinds = [
   'shared',
   'low-rank',
@@ -249,6 +250,12 @@ export const headsSection = z
           .default('noise')
           .describe(
             'where a sample is after its full-depth step: noised anew with the same noise, or where DDIM takes it',
+          ),
+        ages: z
+          .enum(agesKinds)
+          .default('whole')
+          .describe(
+            'how old memories are in training: whole steps of that sampler, or any age between, for samplers of other numbers of steps',
           ),
       })
       .prefault({})

@@ -27,6 +27,11 @@ export function drawnAge({ every }: Ages, below: (n: number) => number): number 
   return 1 + below(every - 1);
 }
 
+/** Any age that rounds to one of those, as likely: for samplers of other numbers of steps. @param u uniform in [0, 1) */
+export function ageBetween({ every }: Ages, u: number): number {
+  return 0.5 + u * (every - 1);
+}
+
 /** The same memories counted in the steps of another sampler: as old at most, or one of its steps old. */
 export function agesAt({ steps, every }: Ages, others: number): Ages {
   const strides = steps > 1 ? (others - 1) / (steps - 1) : 1;

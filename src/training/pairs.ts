@@ -1,6 +1,6 @@
 // Which pairs are heads that remember trained on? Every sample at its time, and at the full-depth step before it.
 import type { BackboneSpec } from '../backbones/backbone.js';
-import { drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
+import { ageBetween, drawnAge, fullStepBefore, type Ages } from '../diffusion/ages.js';
 import { alphaBar, type Diffusion } from '../diffusion/betas.js';
 import { addNoise } from '../diffusion/forward.js';
 import type { InputSpec, Tensors } from '../engine/engine.js';
@@ -16,8 +16,16 @@ import { mixtureFeeds, mixtureInputs } from './target.js';
  */
 export type PairKind = 'noise' | 'solver';
 
+/**
+ * Which memories are trained on:
+ * - whole: as old as whole steps of the sampler make them;
+ * - between: of any age up to that, so that heads also serve samplers of other numbers of steps.
+ */
+export type AgesKind = 'whole' | 'between';
+
 export interface Pairs extends Ages {
   readonly pairs: PairKind;
+  readonly ages: AgesKind;
 }
 
 /** Inputs of a step that is trained on pairs: x and t at the full-depth step, and what takes x from there by DDIM. */
@@ -39,13 +47,14 @@ export function pairInputs(spec: BackboneSpec, pairs: PairKind): Readonly<Record
  * @param t native times at which heads are trained, [B]
  */
 export function pairFeeds(
-  { pairs, ...ages }: Pairs,
+  { pairs, ages: kind, ...ages }: Pairs,
   diffusion: Diffusion,
   { clean, noise, t }: { clean: Float32Array; noise: Float32Array; t: Float32Array },
   random: Stream,
 ): Readonly<Record<string, Float32Array>> {
-  const below = (n: number): number => random.integer(n);
-  const tFull = t.map((at) => fullStepBefore(at, drawnAge(ages, below), ages, diffusion.steps));
+  const age = (): number =>
+    kind === 'between' ? ageBetween(ages, random.uniform()) : drawnAge(ages, (n) => random.integer(n));
+  const tFull = t.map((at) => fullStepBefore(at, age(), ages, diffusion.steps));
   const from = { xFull: addNoise(diffusion, clean, noise, tFull), tFull };
   if (pairs === 'noise') return from;
   const each = (value: (a: number, aFull: number) => number): Float32Array =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { agesAt, drawnAge, fullStepBefore } from '../../src/diffusion/ages.js';
+import { ageBetween, agesAt, drawnAge, fullStepBefore } from '../../src/diffusion/ages.js';
 import { respace } from '../../src/diffusion/respace.js';
 
 const ages = { steps: 25, every: 3 };
@@ -33,5 +33,10 @@ describe('ages in the steps of another sampler', () => {
     expect(agesAt(ages, 40)).toEqual({ steps: 40, every: 4 });
     expect(agesAt(ages, 9)).toEqual({ steps: 9, every: 2 });
     expect(agesAt({ steps: 1, every: 2 }, 10)).toEqual({ steps: 10, every: 2 });
+  });
+
+  it('may lie between whole steps, each rounding to one that is measured', () => {
+    const ages = [0, 0.25, 0.5, 0.75].map((u) => ageBetween({ steps: 25, every: 3 }, u));
+    expect(ages).toEqual([0.5, 1, 1.5, 2]);
   });
 });

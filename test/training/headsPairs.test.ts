@@ -50,7 +50,7 @@ function feedsOf({ pairs, prediction }: Kind, batch: number, index: number): Fee
   const { x: clean, noise, t } = fed as Readonly<Record<string, Float32Array>>;
   if (!clean || !noise || !t) throw new Error('feeds of a training step');
   const before = pairFeeds(
-    { steps: 10, every: 3, pairs },
+    { steps: 10, every: 3, pairs, ages: 'whole' },
     scheduleOf(prediction),
     { clean, noise, t },
     stream(index, 'ages'),

@@ -22,7 +22,7 @@ beforeAll(() => tf.setBackend('cpu'));
 
 describe('pairs', () => {
   it('hold the same images with the same noise, one or two steps of the sampler earlier', () => {
-    const { xFull, tFull = none, ...rest } = feeds({ steps: 25, every: 3, pairs: 'noise' });
+    const { xFull, tFull = none, ...rest } = feeds({ steps: 25, every: 3, pairs: 'noise', ages: 'whole' });
     expect(xFull).toBeAllClose(addNoise(schedule, clean, noise, tFull), 1e-6);
     tFull.forEach((full, i) => expect([42, 83, 999 - (t[i] ?? NaN)]).toContain(full - (t[i] ?? NaN)));
     expect(rest).toEqual({});
@@ -32,7 +32,7 @@ describe('pairs', () => {
     const many = new Float32Array(3000).fill(100);
     const images = new Float32Array(3000);
     const { tFull = none } = pairFeeds(
-      { steps: 25, every: 4, pairs: 'noise' },
+      { steps: 25, every: 4, pairs: 'noise', ages: 'whole' },
       schedule,
       { clean: images, noise: images, t: many },
       stream(0, 'ages'),
@@ -42,8 +42,25 @@ describe('pairs', () => {
       expect(Math.abs(tFull.filter((at) => at === full).length - 1000)).toBeLessThan(103);
   });
 
+  it('are of any age between, as often, where that is asked for', () => {
+    const [many, images] = [new Float32Array(3000).fill(100), new Float32Array(3000)];
+    const { tFull = none } = pairFeeds(
+      { steps: 25, every: 4, pairs: 'noise', ages: 'between' },
+      schedule,
+      { clean: images, noise: images, t: many },
+      stream(0, 'ages'),
+    );
+    const strides = tFull.map((full) => (full - 100) / (999 / 24));
+    // Half a step to three and a half, the native times in whole numbers.
+    expect(Math.min(...strides)).toBeCloseTo(0.5, 1);
+    expect(Math.max(...strides)).toBeCloseTo(3.5, 1);
+    for (const from of [0.5, 1, 1.5, 2, 2.5, 3])
+      // Within four standard errors, 4 sqrt(3000 / 6 * 5 / 6) = 82, and one native t of 125 in each part.
+      expect(Math.abs(strides.filter((at) => at >= from && at < from + 0.5).length - 500)).toBeLessThan(130);
+  });
+
   it('of a solver move as DDIM does, and know the noise that is then in x', () => {
-    const fed = feeds({ steps: 25, every: 3, pairs: 'solver' });
+    const fed = feeds({ steps: 25, every: 3, pairs: 'solver', ages: 'whole' });
     const { xFull = none, tFull = none } = fed;
     const moved = tf.tidy(() => {
       const image = (of: Float32Array): tf.Tensor => tf.tensor(of, [4, 1, 4, 4]);
