@@ -55,7 +55,7 @@ function pointsOf(findings: readonly Finding[]): Point[] {
   const own = findings.flatMap(({ measured }) =>
     measured
       .filter(({ kind }) => kind === 'scheduled')
-      .map((one) => ({ ...one, series: one.way.replace(/ \d+ %/, '') })),
+      .map((one) => ({ ...one, series: one.way.replace(/ \d+ %/, '').replace(/ of \d+ full.*/, '') })),
   );
   return [...baselines, ...own]
     .map(({ series, depthUsed, fid }) => ({ series, depthUsed, fid: fid.value, error: fid.standardError }))

@@ -47,6 +47,7 @@ export const variants: readonly Variant[] = [
   variant('head', 'wide-memory', 'heads.bottleneck=256'),
   variant('target', 'both-targets', 'loss.denoising=1'),
   variant('target', 'noise-only', 'loss.denoising=1', 'loss.distillation=0'),
+  variant('ages', 'ages-between', 'heads.memory.ages=between'),
   variant('pairs', 'noise-pairs', 'heads.memory.pairs=noise'),
   variant('lambda', 'min-snr', 'loss.lambda=min-snr'),
   variant('lambda', 'soft-min-snr', 'loss.lambda=soft-min-snr'),

@@ -15,11 +15,12 @@ import { referenceOf, type Reference } from '../../src/evaluate/judge.js';
 import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
 import { cachings, eachOnce, fewerSteps, fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { exitsForHeads } from '../../src/backbones/families.js';
-import { headPlan } from '../../src/exits/heads.js';
+import { headPlan, remembers } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
 import { solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
-import type { Schedule } from '../../src/schedules/schedule.js';
+import { measuredExits } from '../../src/schedules/profile.js';
+import { depthOf, type Schedule } from '../../src/schedules/schedule.js';
 import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import type { Prepared } from './heads.js';
@@ -129,7 +130,23 @@ function own(
     ...(alsoByExcess && 1 / depthUsed <= mostSpeedup(alike)
       ? [scheduled(`${variant} ${percent} %, by excess alone`, solveSchedule(alike, 1 / depthUsed))]
       : []),
+    ...everySecond(variant, model, timesteps.length, depthUsed),
   ];
+}
+
+/** Full depth at every second step, between them the first exit that remembers it: of the most steps within the budget. */
+function everySecond(variant: string, model: Model, steps: number, depthUsed: number): SamplingWay[] {
+  const exit = model.plans.find(({ kind }) => remembers(kind))?.exit;
+  if (exit === undefined) return [];
+  const { depth, timeSteps } = model.spec;
+  const available = measuredExits(model);
+  for (let count = steps; count > 0; count--) {
+    const exits = Array.from({ length: count }, (_, step) => (step % 2 === 0 ? depth : exit));
+    if ((depthOf(available, exits) * count) / steps > depthUsed) continue;
+    const name = `${variant}, every 2nd of ${count} full, else exit ${exit}`;
+    return [{ name, kind: 'scheduled', timesteps: respace(timeSteps, String(count)), exits, model }];
+  }
+  return [];
 }
 
 /** A row as it is kept, with its distance beside that of fewer steps at no less compute. */
