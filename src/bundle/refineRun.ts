@@ -58,6 +58,7 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
   const [most] = counts;
   if (!most) throw new Error('a schedule has some number of steps');
   const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
+  const elsewhere = onFronts(counts, budget);
   const studio = await openStudio(run);
   try {
     const full = kept((noise) => studio.draw(fullDepthOf(most.options), noise));
@@ -66,7 +67,7 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
       return await refine({
         ...{ start, abreast: candidates, rounds },
         nameOf: ({ timesteps, exits }) => `${timesteps.length} steps: ${exits.join()}`,
-        neighbours: (of) => nearby(of, counts, budget),
+        neighbours: (of) => [...elsewhere, ...oneMoveFrom(of, counts, budget)],
         measure: async (schedule, noise) => measure.of(await studio.draw(schedule, noise), noise),
         difference: differenceOf,
         ...(run.onRound && { onRound: run.onRound }),
@@ -128,14 +129,19 @@ async function openStudio({ trained, engine, signal, progressOf }: RefineRun): P
   };
 }
 
-/** Neighbours that cost no more: the best at every step count, then those one move away, the best predicted first. */
-function nearby(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
-  const { options } = countOf(of, counts);
-  const elsewhere = counts.flatMap((count): Schedule[] => {
+/** The best schedule at every step count that costs no more: where the fronts pass the budget. */
+function onFronts(counts: readonly StepCount[], budget: number): Schedule[] {
+  return counts.flatMap((count): Schedule[] => {
     const speedup = Math.max(1, fullCost(count.options) / budget);
     if (speedup > mostSpeedup(count.options)) return [];
     return [withDrift(solveSchedule(count.options, speedup), count, counts)];
   });
+}
+
+/** Schedules one move away that cost no more, the best predicted first. */
+function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
+  const count = countOf(of, counts);
+  const { options } = count;
   const memory = remembering(options.table.exits);
   const depth = options.table.exits.at(-1)?.exit ?? NaN;
   const remembers = (exit: number): boolean => memory.some((at) => at.exit === exit);
@@ -149,7 +155,7 @@ function nearby(of: Schedule, counts: readonly StepCount[], budget: number): Sch
       tooEarly(exits, depth, remembers) < 0 && costOfSchedule(options, told(exits)) <= budget,
     loss: (exits) => told(exits).predicted.excess,
   });
-  return [...elsewhere, ...moved.map((exits) => withDrift(told(exits), countOf(of, counts), counts))];
+  return moved.map((exits) => withDrift(told(exits), count, counts));
 }
 
 function countOf({ timesteps }: Schedule, counts: readonly StepCount[]): StepCount {
