@@ -21,7 +21,7 @@ import { writeJsonFile } from '../schedules/jsonFile.js';
 import type { Progress } from '../training/progress.js';
 import type { Pictures } from '../vae/pictures.js';
 import type { EvaluationPlan } from './evaluationPlan.js';
-import type { Guiding } from './guiding.js';
+import { guidingIn } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
 import { openJudge } from './openJudge.js';
 
@@ -145,19 +145,6 @@ export async function rehearseEvaluation(
   } finally {
     await denoiser.dispose();
   }
-}
-
-/** As files say it. */
-function guidingIn({
-  guidance,
-  guidanceInterval,
-  guidedChannels,
-}: Guiding): Pick<Evaluation['sampling'], 'guidance' | 'guidanceChannels' | 'guidanceInterval'> {
-  return {
-    guidance,
-    ...(guidedChannels !== undefined && { guidanceChannels: guidedChannels }),
-    ...(guidanceInterval && { guidanceInterval: [...guidanceInterval] }),
-  };
 }
 
 function samplingOf({

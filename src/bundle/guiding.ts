@@ -27,3 +27,16 @@ export function guidingOf(
     ...(guidedChannels !== undefined && { guidedChannels }),
   };
 }
+
+/** As files say it. */
+export function guidingIn({ guidance, guidanceInterval, guidedChannels }: Guiding): {
+  readonly guidance: number;
+  readonly guidanceChannels?: number;
+  readonly guidanceInterval?: number[];
+} {
+  return {
+    guidance,
+    ...(guidedChannels !== undefined && { guidanceChannels: guidedChannels }),
+    ...(guidanceInterval && { guidanceInterval: [...guidanceInterval] }),
+  };
+}

@@ -1,10 +1,10 @@
 // exithead profile --sensitivity: measures how far a mistake at each step of a solver moves the final sample.
-import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { sensitivityPath } from '../bundle/export.js';
+import { guidingIn, guidingOf } from '../bundle/guiding.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine } from '../engine/engine.js';
-import { channelsOf, openGuided, scaleAt } from '../exits/guided.js';
+import { openGuided, scaleAt } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
 import { modelIn } from '../exits/precision.js';
 import type { DenoiseLabelled } from '../samplers/generate.js';
@@ -29,11 +29,9 @@ export async function profileSensitivity(
   terminal: Terminal,
 ): Promise<Result> {
   const { spec } = backbone;
-  const { guidance, guidanceInterval, clip } = config.sample;
+  const { guidance, clip } = config.sample;
+  const guiding = guidingOf(spec, { guidance }, config.sample);
   const { trajectories: samples, batch } = config.profile;
-  requireGuidable(spec, guidance);
-  const guidedChannels = channelsOf(config.sample);
-  requireChannels(spec, guidedChannels);
   const timesteps = scheduledTimes(config);
   const solver = solverOf(config.sample);
   // Of an exit that remembers, the mistake depends on what came before; the one in the middle speaks for the others.
@@ -54,7 +52,13 @@ export async function profileSensitivity(
   terminal.line(engineLine(engine));
   const exits = [...(exit === undefined ? [] : [exit]), spec.depth];
   const computing = await modelIn(model, config.engine.frozenPrecision);
-  const denoiser = await openGuided(engine, { ...computing, guidedChannels }, exits, config.sample, prompts);
+  const denoiser = await openGuided(
+    engine,
+    { ...computing, guidedChannels: guiding.guidedChannels },
+    exits,
+    config.sample,
+    prompts,
+  );
   try {
     const measured = await measureSensitivity({
       ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
@@ -74,8 +78,8 @@ export async function profileSensitivity(
       ...{ format: 'exithead-sensitivity', version: 1 },
       ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
       ...settingsOf(config.sample),
-      ...{ guidanceChannels: guidedChannels, guidanceInterval: guidanceInterval && [...guidanceInterval] },
-      ...{ timesteps, guidance, clip, samples, deviation, noise: measured.noise },
+      ...guidingIn(guiding),
+      ...{ timesteps, clip, samples, deviation, noise: measured.noise },
       exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
     };
     const path = sensitivityPath(run);

@@ -1,10 +1,10 @@
 // exithead profile --trajectories: measures how far early exits move the final sample, one call at a time and in pairs.
-import { requireChannels, requireGuidable } from '../backbones/guidance.js';
 import { trajectoriesPath } from '../bundle/export.js';
+import { guidingIn, guidingOf } from '../bundle/guiding.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine } from '../engine/engine.js';
-import { channelsOf, openGuided, requireAlike, scaleAt } from '../exits/guided.js';
+import { openGuided, requireAlike, scaleAt } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
 import { isRemembering } from '../exits/model.js';
 import { modelIn } from '../exits/precision.js';
@@ -31,11 +31,9 @@ export async function profileTrajectories(
   terminal: Terminal,
 ): Promise<Result> {
   const { spec } = backbone;
-  const { guidance, guidanceInterval, clip } = config.sample;
+  const { guidance, clip } = config.sample;
+  const guiding = guidingOf(spec, { guidance }, config.sample);
   const { trajectories: samples, batch } = config.profile;
-  const guidedChannels = channelsOf(config.sample);
-  requireGuidable(spec, guidance);
-  requireChannels(spec, guidedChannels);
   if (model.plans.some(({ kind }) => remembers(kind))) requireAlike(config.sample);
   const allowed = config.schedule.exits;
   const available = measuredExits(model).filter(
@@ -68,7 +66,10 @@ export async function profileTrajectories(
   const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const { engine, signal, progress } = await workOf(config, call, terminal, 'trajectories');
   terminal.line(engineLine(engine));
-  const computing = { ...(await modelIn(model, config.engine.frozenPrecision)), guidedChannels };
+  const computing = {
+    ...(await modelIn(model, config.engine.frozenPrecision)),
+    guidedChannels: guiding.guidedChannels,
+  };
   const opened = available.map(({ exit }) => exit);
   const denoiser = await openGuided(engine, computing, opened, config.sample, prompts);
   try {
@@ -86,8 +87,8 @@ export async function profileTrajectories(
       ...{ backbone: backbone.fingerprint, heads: heads.fingerprint },
       diffusionSteps: config.diffusion.steps,
       ...settingsOf(config.sample),
-      ...{ guidanceChannels: guidedChannels, guidanceInterval: guidanceInterval && [...guidanceInterval] },
-      ...{ guidance, clip, seed: config.seed, samples, timesteps: calls, exits: available, ...measured },
+      ...guidingIn(guiding),
+      ...{ clip, seed: config.seed, samples, timesteps: calls, exits: available, ...measured },
     };
     const path = trajectoriesPath(run);
     await writeTrajectories(path, table);
