@@ -21,7 +21,7 @@ describe('loading a config', () => {
     });
     expect(config.heads).toEqual({
       ...{ kind: 'adapter', exits: 'all', bottleneck: 64, rank: 4 },
-      memory: { steps: 25, every: 3, pairs: 'noise' },
+      memory: { steps: 25, every: 3, pairs: 'noise', ages: 'whole' },
     });
     expect(config.engine).toEqual({ kind: 'auto', provider: 'cpu', threads: 0, frozenPrecision: 'fp32' });
     expect(sources).toEqual([path, '--set train.batch=8']);
