@@ -18,6 +18,7 @@ import { writeResults } from './page.js';
 import { rank } from './ranking.js';
 import { addFinding, addRanking, readFound } from './results.js';
 import { courtOf, tryHeads } from './trial.js';
+import type { StepCount } from '../../src/schedules/overSteps.js';
 
 const ablation = verb({
   examples: [
@@ -84,9 +85,8 @@ const ablation = verb({
       const extractor = await openDigits(train, { ...work, seed: 0 });
       try {
         const court = await courtOf(prepared, extractor, join(root, 'drawn'));
-        const counts = await countsFor(prepared, trial, call, terminal);
-        const { alsoByExcess = false } = variant;
-        const measurable = { ...prepared, counts, alsoByExcess };
+        const counts = (): Promise<readonly StepCount[]> => countsFor(prepared, trial, call, terminal);
+        const measurable = { ...prepared, counts, also: variant.also ?? [] };
         await addFinding({
           ...{
             trial: trialName(trial),

@@ -24,11 +24,14 @@ import { depthOf, type Schedule } from '../../src/schedules/schedule.js';
 import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import type { Prepared } from './heads.js';
-import type { Trial } from './plan.js';
+import type { Trial, Variant } from './plan.js';
 import type { Measured } from './results.js';
 
 /** What schedules are solved from (`countsFor`), and how. */
-type Measurable = Prepared & { readonly counts: readonly StepCount[]; readonly alsoByExcess: boolean };
+type Measurable = Prepared & {
+  readonly counts: () => Promise<readonly StepCount[]>;
+  readonly also: NonNullable<Variant['also']>;
+};
 
 /** Who judges, and where finished batches lie. */
 export interface Court {
@@ -57,10 +60,15 @@ export async function tryHeads(
   work: Work,
 ): Promise<Measured[]> {
   const { base } = prepared;
-  const { config } = prepared.trained;
+  const { config, model } = prepared.trained;
   const { depth } = base.spec;
   const { solver, steps, samples, seeds, budgets } = trial;
   const timesteps = respace(config.diffusion.steps, String(steps));
+  const solved = await solvedWays(
+    variant,
+    prepared,
+    budgets.map((n) => n / steps),
+  );
   const [full, ...others] = eachOnce([
     { ...fullDepth(timesteps, depth), model: base },
     ...budgets.map((n) => ({
@@ -68,7 +76,12 @@ export async function tryHeads(
       model: base,
     })),
     ...budgets.flatMap((n) => forgetful(base, timesteps, n / steps)),
-    ...budgets.flatMap((n) => own(variant, prepared, timesteps, n / steps)),
+    // A backbone that was trained on is no longer what the others are compared with.
+    ...(config.mode === 'frozen'
+      ? []
+      : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
+    ...solved,
+    ...budgets.flatMap((n) => everySecond(variant, model, steps, n / steps)),
   ]);
   if (!full) throw new Error('full depth is always drawn');
   const ways = [full, ...others];
@@ -107,31 +120,31 @@ function forgetful(base: Model, timesteps: readonly number[], depthUsed: number)
   return cachings(timesteps, costs, depthUsed, 1).map((course) => ({ ...course, model: remembering }));
 }
 
-/** The variant's best schedule within the budget; and the best of excess alone, at all steps. */
-function own(
+/** The variant's solved schedules within each budget; and those of excess alone, at all steps. */
+async function solvedWays(
   variant: string,
-  { trained: { model, config }, counts, alsoByExcess }: Measurable,
-  timesteps: readonly number[],
-  depthUsed: number,
-): SamplingWay[] {
-  const percent = Math.round(100 * depthUsed);
-  const scheduled = (name: string, { timesteps, exits }: Schedule): SamplingWay => ({
-    ...{ name, kind: 'scheduled', timesteps, exits, model },
-  });
+  { trained: { model }, counts: countsFor, also }: Measurable,
+  budgets: readonly number[],
+): Promise<SamplingWay[]> {
+  const isSolved = also.includes('solved') || !model.plans.some(({ kind }) => remembers(kind));
+  if (!isSolved && !also.includes('by excess')) return [];
+  const counts = await countsFor();
   const [most] = counts;
   if (!most) throw new Error('schedules have some number of steps');
   const { weights: _, ...alike } = most.options;
-  return [
-    // A backbone that was trained on is no longer what the others are compared with.
-    ...(config.mode === 'frozen'
-      ? []
-      : [{ ...fullDepth(timesteps, model.spec.depth), name: `${variant}, full depth`, model }]),
-    scheduled(`${variant} ${percent} %`, solveOverSteps(counts, { speedup: 1 / depthUsed })),
-    ...(alsoByExcess && 1 / depthUsed <= mostSpeedup(alike)
-      ? [scheduled(`${variant} ${percent} %, by excess alone`, solveSchedule(alike, 1 / depthUsed))]
-      : []),
-    ...everySecond(variant, model, timesteps.length, depthUsed),
-  ];
+  const way = (name: string, { timesteps, exits }: Schedule): SamplingWay => ({
+    ...{ name, kind: 'scheduled', timesteps, exits, model },
+  });
+  return budgets.flatMap((depthUsed) => {
+    const name = `${variant} ${Math.round(100 * depthUsed)} %`;
+    const isInReach = 1 / depthUsed <= mostSpeedup(alike);
+    return [
+      ...(isSolved ? [way(name, solveOverSteps(counts, { speedup: 1 / depthUsed }))] : []),
+      ...(also.includes('by excess') && isInReach
+        ? [way(`${name}, by excess alone`, solveSchedule(alike, 1 / depthUsed))]
+        : []),
+    ];
+  });
 }
 
 /** Full depth at every second step, between them the first exit that remembers it: of the most steps within the budget. */
