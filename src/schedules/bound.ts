@@ -4,8 +4,8 @@ import { isEnd, pathOf, type Move, type Path, type PathProblem } from './layered
 /** The problem with a price on what is spent in place of the budget. */
 export interface Relaxation {
   readonly price: number;
-  /** Least loss + price * spending of steps 0..i-1 that lead to state s before step i, [n + 1][states]. */
-  readonly before: readonly Float64Array[];
+  /** Least loss + price * spending of steps 0..i-1 that lead to state s before step i, [(n + 1) * states]. */
+  readonly before: Float64Array;
   /** Least loss + price * spending of a whole path. */
   readonly least: number;
   /** A path that reaches it, the cheaper of equals. */
@@ -41,100 +41,97 @@ function movesThat({ moves }: PathProblem, kept: (move: Move) => boolean): Moves
   };
 }
 
-/** How states before a step are reached best. */
-interface Layer {
+/** How the states before each step are reached best; state s before step i is place i * states + s, [(n + 1) * states]. */
+interface Reached {
   readonly value: Float64Array;
   readonly spent: Float64Array;
-  /** The state before, and the column taken there; -1 where the state before is one of the same layer. */
+  /** The state before, and the column taken there; -1 where the state before is one of the same step. */
   readonly from: Int32Array;
   readonly column: Int32Array;
-}
-
-function emptyLayer(states: number): Layer {
-  return {
-    value: new Float64Array(states).fill(Infinity),
-    spent: new Float64Array(states).fill(Infinity),
-    from: new Int32Array(states).fill(-1),
-    column: new Int32Array(states).fill(-1),
-  };
-}
-
-/** Takes the move if it reaches its state better than what was known. */
-function offer(
-  layer: Layer,
-  { from, to, column }: { readonly from: number; readonly to: number; readonly column: number },
-  value: number,
-  spent: number,
-): void {
-  const rival = layer.value[to] ?? NaN;
-  if (!(value < rival || (value === rival && spent < (layer.spent[to] ?? NaN)))) return;
-  layer.value[to] = value;
-  layer.spent[to] = spent;
-  layer.from[to] = from;
-  layer.column[to] = column;
 }
 
 /** Minimises weight * loss + price * spending. */
 function bestOf(problem: PathProblem, weight: number, price: number): Relaxation | undefined {
   const { moves, spend, lose } = problem;
+  const states = moves.length;
   const free = movesThat(problem, ({ column }) => column === undefined);
   const steps = movesThat(problem, ({ column }) => column !== undefined);
-  const layers = [emptyLayer(moves.length)];
-  offer(layers[0] ?? emptyLayer(0), { from: -1, to: 0, column: -1 }, 0, 0);
+  const places = (lose.length + 1) * states;
+  const reached: Reached = {
+    value: new Float64Array(places).fill(Infinity),
+    spent: new Float64Array(places).fill(Infinity),
+    from: new Int32Array(places).fill(-1),
+    column: new Int32Array(places).fill(-1),
+  };
+  const { value, spent } = reached;
+  /** Takes the move if it reaches its place better than what was known. */
+  const offer = (place: number, from: number, column: number, offered: number, cost: number): void => {
+    const rival = value[place] ?? NaN;
+    if (!(offered < rival || (offered === rival && cost < (spent[place] ?? NaN)))) return;
+    value[place] = offered;
+    spent[place] = cost;
+    reached.from[place] = from;
+    reached.column[place] = column;
+  };
+  offer(0, -1, -1, 0, 0);
   for (let i = 0; i <= lose.length; i++) {
-    const layer = layers[i] ?? emptyLayer(0);
-    const { value, spent } = layer;
+    const here = i * states;
     for (let at = 0; at < free.from.length; at++) {
       const [from = 0, to = 0] = [free.from[at], free.to[at]];
-      if ((value[from] ?? Infinity) < Infinity)
-        offer(layer, { from, to, column: -1 }, value[from] ?? NaN, spent[from] ?? NaN);
+      const until = value[here + from] ?? Infinity;
+      if (until < Infinity) offer(here + to, from, -1, until, spent[here + from] ?? NaN);
     }
     const [costs, losses] = [spend[i], lose[i]];
     if (!costs || !losses) break;
-    const next = emptyLayer(moves.length);
+    const next = here + states;
     for (let at = 0; at < steps.from.length; at++) {
-      const [from = 0, to = 0, column = 0] = [steps.from[at], steps.to[at], steps.column[at]];
-      const [cost = Infinity, loss = Infinity, until = Infinity] = [
-        costs[column],
-        losses[column],
-        value[from],
-      ];
+      const from = steps.from[at] ?? 0;
+      const column = steps.column[at] ?? 0;
+      const until = value[here + from] ?? Infinity;
+      const cost = costs[column] ?? Infinity;
+      const loss = losses[column] ?? Infinity;
       if (cost < Infinity && loss < Infinity && until < Infinity)
-        offer(next, { from, to, column }, until + weight * loss + price * cost, (spent[from] ?? NaN) + cost);
+        offer(
+          next + (steps.to[at] ?? 0),
+          from,
+          column,
+          until + weight * loss + price * cost,
+          (spent[here + from] ?? NaN) + cost,
+        );
     }
-    layers.push(next);
   }
-  return traced(problem, layers, price);
+  return traced(problem, reached, price);
 }
 
-function traced(problem: PathProblem, layers: readonly Layer[], price: number): Relaxation | undefined {
-  const last = layers.at(-1);
+function traced(problem: PathProblem, reached: Reached, price: number): Relaxation | undefined {
+  const states = problem.moves.length;
+  const n = problem.lose.length;
+  const value = (state: number): number => reached.value[n * states + state] ?? Infinity;
+  const spent = (state: number): number => reached.spent[n * states + state] ?? Infinity;
   const ends = problem.moves.map((_, state) => state).filter((state) => isEnd(problem, state));
-  const value = (state: number): number => last?.value[state] ?? Infinity;
-  const spent = (state: number): number => last?.spent[state] ?? Infinity;
   const [end = -1] = ends.toSorted((a, b) => value(a) - value(b) || spent(a) - spent(b));
   const least = value(end);
   if (!(least < Infinity)) return undefined;
   const columns: number[] = [];
-  const states: number[] = [];
+  const passed: number[] = [];
   let state = end;
-  for (let i = layers.length - 1; i >= 0;) {
-    const layer = layers[i];
-    const [from = -1, column = -1] = [layer?.from[state], layer?.column[state]];
+  for (let i = n; i >= 0;) {
+    const place = i * states + state;
+    const [from = -1, column = -1] = [reached.from[place], reached.column[place]];
     if (from < 0) break;
     if (column >= 0) {
       columns.push(column);
-      states.push(from);
+      passed.push(from);
       i--;
     }
     state = from;
   }
   return {
     price,
-    before: layers.map(({ value: values }) => values),
+    before: reached.value,
     least,
     path: pathOf(problem, columns.reverse()),
-    states: states.reverse(),
+    states: passed.reverse(),
   };
 }
 
@@ -146,8 +143,8 @@ const rounding = 1e-12;
 /** What is known of the paths within a budget before they are searched. */
 export interface Near {
   readonly relaxation: Relaxation;
-  /** Least spending of steps 0..i-1 that lead to state s before step i, [n + 1][states]. */
-  readonly least: readonly Float64Array[];
+  /** Least spending of steps 0..i-1 that lead to state s before step i, [(n + 1) * states]. */
+  readonly least: Float64Array;
   /** No path loses less, to rounding. */
   readonly bound: number;
   /** How much sums of losses may be off. */

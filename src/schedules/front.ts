@@ -26,9 +26,9 @@ export interface Extension {
   readonly loss: number;
   /** Most that a solution may cost, this choice included. */
   readonly mostCost: number;
-  /** Most that its loss + price * cost may be. */
-  readonly mostValue: number;
-  readonly price: number;
+  /** Most that its loss + price * cost may be, for several prices. */
+  readonly prices: readonly number[];
+  readonly mostValues: readonly number[];
 }
 
 /**
@@ -36,7 +36,7 @@ export interface Extension {
  * solutions the extended one stays. The tree grows by those that are new in the result.
  */
 export function extend(tree: Tree, front: Front, added: Extension, others: Front): Front {
-  const { choice, cost: more, loss: worse, mostCost, mostValue, price } = added;
+  const { choice, cost: more, loss: worse, mostCost, prices, mostValues } = added;
   const [costs, losses, nodes] = [front.cost, front.loss, front.node];
   const [otherCosts, otherLosses, otherNodes] = [others.cost, others.loss, others.node];
   const [n, m] = [costs.length, otherCosts.length];
@@ -53,7 +53,7 @@ export function extend(tree: Tree, front: Front, added: Extension, others: Front
         [i, cost, loss] = [n, Infinity, Infinity];
         continue;
       }
-      if (loss < least && loss + price * cost <= mostValue) {
+      if (loss < least && isWithin(cost, loss, prices, mostValues)) {
         let node = nodes[i] ?? -1;
         if (choice !== undefined) {
           tree.choice.push(choice);
@@ -90,4 +90,16 @@ export function extend(tree: Tree, front: Front, added: Extension, others: Front
     }
   }
   return out;
+}
+
+/** Whether it may still be the best, at every price. */
+function isWithin(
+  cost: number,
+  loss: number,
+  prices: readonly number[],
+  mostValues: readonly number[],
+): boolean {
+  for (let p = 0; p < prices.length; p++)
+    if (!(loss + (prices[p] ?? NaN) * cost <= (mostValues[p] ?? NaN))) return false;
+  return true;
 }

@@ -2,12 +2,14 @@
 import { UserError } from '../errors.js';
 import { emptyFront, extend, type Front, type Tree } from './front.js';
 import { isEnd, pathOf, type Path, type PathProblem } from './layered.js';
-import { tightest, type Relaxation } from './bound.js';
+import { relax, tightest, type Relaxation } from './bound.js';
 
 /** More partial solutions than this would take gigabytes. */
 const mostSolutions = 30_000_000;
 /** First guess of how much of the gap between bound and known solution the best one uses, and its growth. */
 const [firstGuess, growth] = [1 / 16, 4];
+/** Prices beside the tightest one, as its multiples. */
+const beside = [0.95, 0.99, 1.01, 1.05];
 
 /**
  * The path that loses least among those that spend at most the budget. Exact, with sums in double precision, added from
@@ -15,25 +17,35 @@ const [firstGuess, growth] = [1 / 16, 4];
  * difference.
  *
  * Dynamic programming over lists of (spent, lost), from the last step to the first. A partial path is given up if another
- * one from the same state is no dearer and no worse, if nothing completes it within the budget, or if the Lagrangian
- * bound proves that completing it loses more than a limit. What is found below the limit is the best, since nothing below
- * it was given up; the limit therefore starts close to the bound, which keeps the lists short, and ends at a known
- * solution.
+ * one from the same state is no dearer and no worse, if nothing completes it within the budget, or if a Lagrangian bound
+ * proves that completing it loses more than a limit. The tightest price bounds best what spends as the best path does;
+ * prices beside it what spends more or less. What is found below the limit is the best, since nothing below it was given
+ * up; the limit therefore starts close to the bound, which keeps the lists short, and ends at a known solution.
  * @returns undefined if no path keeps the budget
  * @throws UserError if the search outgrows the memory
  */
 export function solvePaths(problem: PathProblem): Path | undefined {
   const near = tightest(problem);
   if (!near) return undefined;
-  const { relaxation, least, bound, slack, path: known } = near;
-  for (let part = firstGuess; part < 1; part *= growth) {
-    const limit = bound + part * (known.lost - bound);
-    const found = search(problem, relaxation, least, limit + slack);
+  const { relaxation, least, bound, slack } = near;
+  const relaxations = [relaxation, ...besides(problem, relaxation)];
+  let known = near.path;
+  for (let part = firstGuess; ; part *= growth) {
+    const most = bound + part * (near.path.lost - bound);
+    // What is known by now may be hardly farther than the guess.
+    const isLast = part >= 1 || known.lost - bound < 2 * (most - bound);
+    const limit = isLast ? known.lost : most;
+    const found = search(problem, relaxations, least, limit + slack);
     if (found && found.lost <= limit) return found;
+    if (isLast) throw new Error('the search lost the solution that it knew');
+    if (found && found.lost < known.lost) known = found;
   }
-  const found = search(problem, relaxation, least, known.lost + slack);
-  if (!found) throw new Error('the search lost the solution that it knew');
-  return found;
+}
+
+/** The bounds that prices beside the tightest give. */
+function besides(problem: PathProblem, { price }: Relaxation): readonly Relaxation[] {
+  if (price === 0) return [];
+  return beside.map((of) => relax(problem, of * price)).filter((one) => one !== undefined);
 }
 
 /** A list, and the least of loss + price * spending in it. */
@@ -41,32 +53,40 @@ interface Bounded extends Front {
   readonly least: number;
 }
 
-/** The best path, if one loses at most `limit`; otherwise any or none. */
+/**
+ * The best path, if one loses at most `limit`; otherwise any or none.
+ * @param relaxations the tightest first
+ * @param cheapestBefore least spending before each state, [(n + 1) * states]
+ */
 function search(
   problem: PathProblem,
-  { price, before }: Relaxation,
-  cheapestBefore: readonly Float64Array[],
+  relaxations: readonly Relaxation[],
+  cheapestBefore: Float64Array,
   limit: number,
 ): Path | undefined {
   const { moves, spend, lose, budget } = problem;
   const tree: Tree = { parent: [], choice: [] };
   const root: Bounded = { cost: [0], loss: [0], node: [-1], least: 0 };
   const none: Bounded = { ...emptyFront(), least: Infinity };
-  const most = limit + price * budget;
+  const prices = relaxations.map(({ price }) => price);
+  const [price = NaN] = prices;
   // Partial paths from a state on, from before the last step to before the first.
   let next: readonly Bounded[] = moves.map(() => none);
   for (let i = lose.length; i >= 0; i--) {
     const [costs, losses] = [spend[i], lose[i]];
     const here: Bounded[] = [];
     for (let state = moves.length - 1; state >= 0; state--) {
-      const [until = Infinity, spentUntil = Infinity] = [before[i]?.[state], cheapestBefore[i]?.[state]];
+      const place = i * moves.length + state;
+      const spentUntil = cheapestBefore[place] ?? Infinity;
       const own = moves[state] ?? [];
       let union: Front = !losses && isEnd(problem, state) ? root : emptyFront();
-      if (until === Infinity) {
+      if (spentUntil === Infinity) {
         here[state] = none;
         continue;
       }
-      const [mostCost, mostValue] = [budget - spentUntil, most - until];
+      const mostValues = relaxations.map((one) => limit + one.price * budget - (one.before[place] ?? NaN));
+      const mostCost = budget - spentUntil;
+      const [mostValue = NaN] = mostValues;
       for (let at = own.length - 1; at >= 0; at--) {
         const { column, to } = own[at] ?? { column: undefined, to: 0 };
         const list = column === undefined ? here[to] : next[to];
@@ -75,8 +95,8 @@ function search(
         const loss = column === undefined ? 0 : losses?.[column];
         if (cost === undefined || loss === undefined || !(cost < Infinity && loss < Infinity)) continue;
         // Nothing in the list is better than its least.
-        if (until + loss + price * cost + list.least > most) continue;
-        union = extend(tree, list, { choice: column, cost, loss, mostCost, mostValue, price }, union);
+        if (loss + price * cost + list.least > mostValue) continue;
+        union = extend(tree, list, { choice: column, cost, loss, mostCost, prices, mostValues }, union);
       }
       here[state] = { ...union, least: leastOf(union, price) };
     }
