@@ -7,20 +7,16 @@ import { differenceOf, estimateOf, meanOf, type Estimate } from '../evaluate/est
 import { frechetEstimate, frechetReference } from '../evaluate/frechet.js';
 import { referenceFeatures } from '../evaluate/reference.js';
 import { openGuided, scaleAt } from '../exits/guided.js';
-import { tooEarly } from '../exits/memory.js';
 import { exitsOf } from '../exits/model.js';
 import { modelIn } from '../exits/precision.js';
 import { generateBatch } from '../samplers/generate.js';
 import { solverOf } from '../samplers/solvers.js';
 import { costOfSchedule, fullDepthOf } from '../schedules/baselines.js';
-import { remembering } from '../schedules/errorTable.js';
 import { driftsOf } from '../schedules/follow.js';
-import { neighboursOf } from '../schedules/neighbours.js';
-import { withDrift, type StepCount } from '../schedules/overSteps.js';
-import { predict } from '../schedules/predict.js';
+import { atEveryCount, countOf, oneMoveFrom } from '../schedules/nearby.js';
+import type { StepCount } from '../schedules/overSteps.js';
 import { refine, type Refined, type Round } from '../schedules/refine.js';
 import { exitAt, type Schedule } from '../schedules/schedule.js';
-import { fullCost, mostSpeedup, solveSchedule } from '../schedules/solve.js';
 import type { Work } from '../training/fit.js';
 import type { Progress } from '../training/progress.js';
 import type { Trained } from '../training/openTrained.js';
@@ -44,7 +40,7 @@ interface Measure {
 }
 
 /**
- * The best schedule found: neighbours of the start on the fronts of all step counts, and one move away from it.
+ * The best schedule found: neighbours of the start at all step counts, and one move away from it.
  * @throws UserError if nobody can judge what is drawn
  * @throws Interrupted after the signal
  */
@@ -58,7 +54,7 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
   const [most] = counts;
   if (!most) throw new Error('a schedule has some number of steps');
   const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
-  const elsewhere = onFronts(counts, budget);
+  const elsewhere = atEveryCount(start, counts, budget);
   const studio = await openStudio(run);
   try {
     const full = kept((noise) => studio.draw(fullDepthOf(most.options), noise));
@@ -127,41 +123,6 @@ async function openStudio({ trained, engine, signal, progressOf }: RefineRun): P
       await denoiser.dispose();
     },
   };
-}
-
-/** The best schedule at every step count that costs no more: where the fronts pass the budget. */
-function onFronts(counts: readonly StepCount[], budget: number): Schedule[] {
-  return counts.flatMap((count): Schedule[] => {
-    const speedup = Math.max(1, fullCost(count.options) / budget);
-    if (speedup > mostSpeedup(count.options)) return [];
-    return [withDrift(solveSchedule(count.options, speedup), count, counts)];
-  });
-}
-
-/** Schedules one move away that cost no more, the best predicted first. */
-function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
-  const count = countOf(of, counts);
-  const { options } = count;
-  const memory = remembering(options.table.exits);
-  const depth = options.table.exits.at(-1)?.exit ?? NaN;
-  const remembers = (exit: number): boolean => memory.some((at) => at.exit === exit);
-  const told = (exits: readonly number[]): Schedule =>
-    predict(options, exits, { ...of.asked, rule: 'refined' });
-  const moved = neighboursOf(of.exits, {
-    exits: options.table.exits
-      .map(({ exit }) => exit)
-      .filter((exit) => exit === depth || (options.exits?.includes(exit) ?? true)),
-    allows: (exits) =>
-      tooEarly(exits, depth, remembers) < 0 && costOfSchedule(options, told(exits)) <= budget,
-    loss: (exits) => told(exits).predicted.excess,
-  });
-  return moved.map((exits) => withDrift(told(exits), count, counts));
-}
-
-function countOf({ timesteps }: Schedule, counts: readonly StepCount[]): StepCount {
-  const found = counts.find(({ options }) => options.timesteps.length === timesteps.length);
-  if (!found) throw new Error(`schedules of ${timesteps.length} steps were not solved for`);
-  return found;
 }
 
 /** @param full what full depth draws from a noise */

@@ -1,0 +1,59 @@
+import { expect, test } from '@jest/globals';
+import { respace } from '../../src/diffusion/respace.js';
+import { costOfSchedule } from '../../src/schedules/baselines.js';
+import { atEveryCount, oneMoveFrom } from '../../src/schedules/nearby.js';
+import { placeOf, solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
+import { madeTable } from './tables.js';
+
+/** Exits 1 and 2 that remember, of 4 blocks; half the memories at 8 steps may be two steps old. */
+const table = {
+  ...madeTable(undefined, [
+    { exit: 1, kind: 'memory', macs: 30 },
+    { exit: 2, kind: 'memory', macs: 55 },
+    { exit: 4, kind: 'backbone', macs: 100 },
+  ]),
+  ages: { steps: 8, every: 3 },
+};
+const counts = [
+  [8, 0],
+  [6, 0.05],
+].map(([steps = NaN, drift]): StepCount => ({
+  options: {
+    table,
+    timesteps: respace(1000, String(steps)),
+    weights: Array.from({ length: steps }, () => 8 / steps),
+  },
+  drift,
+}));
+const budget = 800 / 1.5;
+const start = solveOverSteps(counts, { speedup: 1.5 });
+
+test('of every step count, the solved schedule and the one refreshed at every n-th step are tried', () => {
+  const found = atEveryCount(start, counts, budget);
+  expect(found.map(({ timesteps }) => timesteps.length)).toEqual([8, 8, 6, 6]);
+  // 4 or 3 steps at full depth, and as many between them: 520 and 465 of 533, with the deeper exit.
+  expect(found[1]?.exits).toEqual([4, 1, 4, 1, 4, 1, 4, 1]);
+  expect(found[3]?.exits).toEqual([4, 2, 4, 2, 4, 2]);
+  expect(found.map(({ asked }) => asked.rule)).toEqual(Array(4).fill('refined'));
+  expect(found.map(({ asked }) => asked.speedup)).toEqual(Array(4).fill(1.5));
+  for (const [i, schedule] of found.entries()) {
+    const options = counts[i < 2 ? 0 : 1]?.options;
+    expect(options && costOfSchedule(options, schedule)).toBeLessThanOrEqual(budget);
+  }
+  // What is solved is predicted to be the best of its step count.
+  const losses = found.map((one) => placeOf(one).loss);
+  expect(losses[0]).toBeLessThanOrEqual(losses[1] ?? NaN);
+  expect(losses[2]).toBeLessThanOrEqual(losses[3] ?? NaN);
+});
+
+test('schedules one move away keep the budget, begin at full depth, and come with the best first', () => {
+  const found = oneMoveFrom(start, counts, budget);
+  expect(found.length).toBeGreaterThan(0);
+  for (const { exits, timesteps } of found) {
+    expect(timesteps).toEqual(start.timesteps);
+    expect(exits[0]).toBe(4);
+    expect(exits.filter((exit, i) => exit !== start.exits[i]).length).toBeLessThanOrEqual(2);
+  }
+  const losses = found.map((one) => placeOf(one).loss);
+  expect(losses).toEqual(losses.toSorted((a, b) => a - b));
+});
