@@ -7,7 +7,7 @@ import { check } from './parse.js';
 import { movePaths } from './paths.js';
 import { keyName, refusal } from './problems.js';
 import type { EvaluateConfig } from './schema.js';
-import { isRecord } from './yamlFile.js';
+import { isRecord } from '../files/places.js';
 
 /**
  * The section `data` of a config.

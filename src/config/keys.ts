@@ -42,9 +42,13 @@ const trees = new Map<ConfigKind, Node>();
 function tree(kind: ConfigKind): Node {
   const known = trees.get(kind);
   if (known) return known;
-  const made = z.toJSONSchema(schemas[kind], { io: 'input' }) as Node;
+  const made = treeOf(schemas[kind]);
   trees.set(kind, made);
   return made;
+}
+
+function treeOf(schema: z.ZodType): Node {
+  return z.toJSONSchema(schema, { io: 'input' }) as Node;
 }
 
 /** Every key of a purpose, in the order of the schema. */
@@ -59,8 +63,16 @@ export function keyAt(kind: ConfigKind, key: string): Key | undefined {
 
 /** Names that may stand in the map at `path`. */
 export function namesAt(kind: ConfigKind, path: KeyPath): string[] {
-  const names = nodesAt(kind, path).flatMap((node) => Object.keys(node.properties ?? {}));
-  return [...new Set(names)];
+  return namesIn(tree(kind), path);
+}
+
+/** Names that a schema lets stand in the map at `path`. */
+export function namesOf(schema: z.ZodType, path: KeyPath): string[] {
+  return namesIn(treeOf(schema), path);
+}
+
+function namesIn(root: Node, path: KeyPath): string[] {
+  return [...new Set(nodesIn(root, path).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
 /** What may stand at `path`, in words; undefined where nothing may. */
@@ -79,6 +91,10 @@ export function kindsWith(path: KeyPath): ConfigKind[] {
 }
 
 function nodesAt(kind: ConfigKind, path: KeyPath): readonly Node[] {
+  return nodesIn(tree(kind), path);
+}
+
+function nodesIn(root: Node, path: KeyPath): readonly Node[] {
   return path.reduce<readonly Node[]>(
     (nodes, segment) =>
       nodes.flatMap((node) => {
@@ -88,7 +104,7 @@ function nodesAt(kind: ConfigKind, path: KeyPath): readonly Node[] {
         const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
         return child ? branches(child) : [];
       }),
-    branches(tree(kind)),
+    branches(root),
   );
 }
 

@@ -3,7 +3,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 import type { KeyPath } from './keys.js';
 import { shown } from './problems.js';
-import { isRecord, readYamlFile, readYamlValue, type YamlFile, type YamlMap } from './yamlFile.js';
+import { isRecord } from '../files/places.js';
+import { readYamlFile, readYamlValue, type YamlFile, type YamlMap } from './yamlFile.js';
 
 /** One source of keys; a later one wins. */
 export interface Layer {

@@ -3,7 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { isHubAddress } from '../hub/address.js';
 import { configKeys } from './keys.js';
 import type { ConfigKind } from './schema.js';
-import { isRecord } from './yamlFile.js';
+import { isRecord } from '../files/places.js';
 
 /**
  * The same config with its relative paths, which stood relative to `from`, relative to `to`. Absolute ones stay, and

@@ -92,7 +92,8 @@ function unknownKey(kind: ConfigKind, path: KeyPath, name: string, value: unknow
   return `is unknown, expected one of ${siblings.join(', ')}`;
 }
 
-function valueAt(value: unknown, path: KeyPath): unknown {
+/** What stands at a path of maps and lists, if something does. */
+export function valueAt(value: unknown, path: KeyPath): unknown {
   return path.reduce<unknown>((inner, segment) => {
     if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, segment)) return undefined;
     return (inner as Readonly<Record<PropertyKey, unknown>>)[segment];

@@ -1,7 +1,8 @@
 // What does one YAML file say, and where? Reads it as data alone: no tags, no bombs, no bottomless nesting.
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, Parser, parseDocument, type Document } from 'yaml';
+import { LineCounter, parseDocument, type Document } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
+import { isRecord, isTooDeep, mostDepth, offsetOf } from '../files/places.js';
 import type { KeyPath } from './keys.js';
 
 /** A map as it stands in YAML. */
@@ -17,7 +18,6 @@ export interface YamlFile {
 }
 
 const mostBytes = 64 * 1024;
-const mostDepth = 30;
 const mostAliases = 100;
 
 /**
@@ -108,24 +108,6 @@ function parse(text: string, from: string): { document: Document; positions: Lin
   return { document, positions };
 }
 
-function isTooDeep(text: string): boolean {
-  const stack: { token: unknown; depth: number }[] = [...new Parser().parse(text)].map((token) => ({
-    token,
-    depth: 0,
-  }));
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const { token, depth } = top;
-    if (depth > mostDepth) return true;
-    if (!isRecord(token)) continue;
-    stack.push({ token: token.type === 'document' ? token.value : undefined, depth });
-    if (!Array.isArray(token.items)) continue;
-    for (const item of token.items as readonly unknown[])
-      if (isRecord(item))
-        stack.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
-  }
-  return false;
-}
-
 function toData(document: Document, from: string): unknown {
   try {
     const data: unknown = document.toJS({ maxAliasCount: mostAliases });
@@ -137,29 +119,4 @@ function toData(document: Document, from: string): unknown {
       `${from}: its aliases (*name) cannot be followed (${messageOf(error).split('\n')[0]}); write the values out`,
     );
   }
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function offsetOf(document: Document, keys: KeyPath, at: 'key' | 'value'): number | undefined {
-  let node: unknown = document.contents;
-  let key: unknown;
-  for (const segment of keys) {
-    if (isAlias(node)) node = node.resolve(document);
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === String(segment));
-      if (!pair) return undefined;
-      [key, node] = [pair.key, pair.value];
-    } else if (isSeq(node) && typeof segment === 'number' && segment in node.items) {
-      key = node = node.items[segment];
-    } else return undefined;
-  }
-  const target = at === 'value' && hasRange(node) ? node : key;
-  return hasRange(target) ? target.range[0] : undefined;
-}
-
-function hasRange(node: unknown): node is { readonly range: readonly [number, ...number[]] } {
-  return isRecord(node) && Array.isArray(node.range) && typeof node.range[0] === 'number';
 }

@@ -1,7 +1,11 @@
 // How is one of the project's JSON files read, checked and refused? All carry `format` and `version`.
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
+import { namesOf } from '../config/keys.js';
+import { nearest } from '../config/nearest.js';
+import { valueAt } from '../config/problems.js';
 import { messageOf, UserError } from '../errors.js';
+import { placesInJson, type Places } from '../files/places.js';
 import { writeFileAtomic } from '../files/write.js';
 
 /** A kind of JSON file. */
@@ -35,11 +39,20 @@ export async function readJsonFile<T>(path: string, format: JsonFormat<T>): Prom
   } catch (error) {
     throw new UserError(`${path} is not JSON (${messageOf(error)}). ${format.remedy}`);
   }
-  return checked(json, path, format);
+  return checked(json, path, format, () => placesInJson(text));
 }
 
-/** Checks a value against its format. @param path where it comes from, for messages */
-export function checked<T>(json: unknown, path: string, format: JsonFormat<T>): T {
+/**
+ * Checks a value against its format.
+ * @param path where it comes from, for messages
+ * @param placesOf where keys stand in it, asked for if something is wrong
+ */
+export function checked<T>(
+  json: unknown,
+  path: string,
+  format: JsonFormat<T>,
+  placesOf: () => Places = () => () => undefined,
+): T {
   const { name, version, noun, remedy, schema } = format;
   const head = z.object({ format: z.unknown(), version: z.unknown() }).partial().safeParse(json);
   const found = head.success ? head.data : {};
@@ -48,7 +61,7 @@ export function checked<T>(json: unknown, path: string, format: JsonFormat<T>): 
       `${path} is not ${noun}: its format is ${shown(found.format)}, expected "${name}". ${remedy}`,
     );
   const upgrade = typeof found.version === 'number' ? format.older?.[found.version] : undefined;
-  if (upgrade) return checked(upgrade(z.record(z.string(), z.unknown()).parse(json)), path, format);
+  if (upgrade) return checked(upgrade(z.record(z.string(), z.unknown()).parse(json)), path, format, placesOf);
   if (found.version !== version)
     throw new UserError(
       `${path} is ${noun} of version ${shown(found.version)}, and this exithead reads version ${version}. ` +
@@ -56,13 +69,15 @@ export function checked<T>(json: unknown, path: string, format: JsonFormat<T>): 
     );
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new UserError(`${path} is ${noun} with mistakes:\n${problems(parsed.error)}\n${remedy}`);
+  const lines = problems(parsed.error, format, json, { path, find: placesOf() });
+  throw new UserError(`${path} is ${noun} with mistakes:\n${lines}\n${remedy}`);
 }
 
 /** Checks the value, then writes it as one whole file. */
 export async function writeJsonFile<T>(path: string, format: JsonFormat<T>, value: T): Promise<void> {
   const result = format.schema.safeParse(value);
-  if (!result.success) throw new Error(`made ${format.noun} with mistakes:\n${problems(result.error)}`);
+  if (!result.success)
+    throw new Error(`made ${format.noun} with mistakes:\n${problems(result.error, format, value)}`);
   await writeFileAtomic(path, jsonText(result.data));
 }
 
@@ -103,8 +118,29 @@ export async function readText(
   }
 }
 
-function problems(error: z.ZodError): string {
-  const lines = error.issues.map(({ path, message }) => `  ${path.join('.') || 'file'}: ${message}`);
+/** A line for every mistake: `file:line:column  key: what was found, what was expected`. */
+function problems<T>(
+  error: z.ZodError,
+  { schema }: JsonFormat<T>,
+  json: unknown,
+  places?: { readonly path: string; readonly find: Places },
+): string {
+  const line = (path: readonly PropertyKey[], at: 'key' | 'value', message: string): string => {
+    const place = places?.find(path, at);
+    return `  ${place === undefined ? '' : `${places?.path}:${place}  `}${path.join('.') || 'file'}: ${message}`;
+  };
+  const lines = error.issues.flatMap((issue) => {
+    const { path, message } = issue;
+    if (issue.code === 'custom') return line(path, 'value', message);
+    if (issue.code !== 'unrecognized_keys')
+      return line(path, 'value', `${message} (found ${shown(valueAt(json, path))})`);
+    return issue.keys.map((name) => {
+      const names = namesOf(schema, path);
+      const meant = nearest(name, names);
+      const hint = meant === undefined ? `expected one of ${names.join(', ')}` : `did you mean ${meant}?`;
+      return line([...path, name], 'key', `is unknown; ${hint}`);
+    });
+  });
   const more = lines.length > mostProblems ? [`  and ${lines.length - mostProblems} more`] : [];
   return [...lines.slice(0, mostProblems), ...more].join('\n');
 }

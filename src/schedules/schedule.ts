@@ -5,7 +5,7 @@ import { forgot, tooEarly } from '../exits/memory.js';
 import { fingerprintSchema, measuredExitsSchema, remembering } from './errorTable.js';
 import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
 
-const askedSchema = z.object({
+const askedSchema = z.strictObject({
   speedup: z
     .number()
     .positive()
@@ -37,7 +37,7 @@ const askedSchema = z.object({
 /** What a schedule was solved for. */
 export type Asked = Readonly<z.output<typeof askedSchema>>;
 
-const measuredCostsSchema = z.object({
+const measuredCostsSchema = z.strictObject({
   engine: z.string().min(1).max(200).describe('what computed'),
   batch: z.int().min(1).describe('samples at once'),
   guided: z.boolean().describe('whether a step was a guided one, of two passes'),
@@ -47,7 +47,7 @@ const measuredCostsSchema = z.object({
 /** What a step through every exit took on a machine. */
 export type MeasuredCosts = Readonly<z.output<typeof measuredCostsSchema>>;
 
-const profiledSchema = z.object({
+const profiledSchema = z.strictObject({
   oldestMemory: z
     .number()
     .min(0)
@@ -56,14 +56,14 @@ const profiledSchema = z.object({
   timestepsOnly: z.boolean().describe('whether exits were measured at `timesteps` alone, not at all times'),
 });
 
-const predictedSchema = z.object({
+const predictedSchema = z.strictObject({
   depthUsed: z.number().positive().describe('multiply-adds over those of full depth, heads included'),
   speedup: z.number().positive().describe('1 / depthUsed'),
   excess: z.number().min(0).describe('weighted sum over the steps of the excess in the error table'),
   excessStandardError: z.number().min(0).describe('of `excess`; an upper bound, see `predict`'),
   secondsUsed: z.number().positive().optional().describe('seconds over those of full depth, where measured'),
   fewer: z
-    .object({
+    .strictObject({
       of: z
         .int()
         .min(1)
@@ -77,7 +77,7 @@ const predictedSchema = z.object({
 });
 
 const scheduleSchema = z
-  .object({
+  .strictObject({
     format: z.literal('exithead-schedule'),
     version: z.literal(2),
     backbone: fingerprintSchema.describe('fingerprint of the backbone'),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
@@ -56,6 +57,25 @@ describe('a schedule', () => {
       ),
       { numRuns: 20, seed: 6 },
     );
+  });
+  it('edited by hand says every mistake, where it stands, and which key was meant', async () => {
+    await writeSchedule(path('edited.json'), schedule);
+    const text = readFileSync(path('edited.json'), 'utf8')
+      .replace('"weights"', '"wieghts"')
+      .replace('"monotone": false', '"monotone": "no"')
+      .replace('"steps": 1000', '"steps": 0');
+    const file = put('mistaken.json', text);
+    const placeOf = (word: string): string => {
+      const before = text.slice(0, text.indexOf(word)).split('\n');
+      return `${file}:${before.length}:${(before.at(-1)?.length ?? NaN) + 1}`;
+    };
+    const refused: unknown = await readSchedule(file).catch((error: unknown) => error);
+    const lines = refused instanceof UserError ? refused.message.split('\n').map((line) => line.trim()) : [];
+    expect(lines).toContain(`${placeOf('"wieghts"')}  wieghts: is unknown; did you mean weights?`);
+    expect(lines).toContain(
+      `${placeOf('"no"')}  asked.monotone: Invalid input: expected boolean, received string (found "no")`,
+    );
+    expect(lines).toContain(`${placeOf('0,')}  steps: Too small: expected number to be >=1 (found 0)`);
   });
   it('is read in version 1, too', async () => {
     const { version: _, ...rest } = schedule;
