@@ -55,10 +55,12 @@ function rowsOf(rows: readonly (readonly (string | number)[])[]): string {
 function table(findings: readonly Finding[]): string {
   const [first] = findings;
   const full = first?.measured.find(({ kind }) => kind === 'full-depth');
+  const isTimed = findings.some(({ measured }) => measured.some(({ speed }) => speed));
   const columns = [
     '',
     'drawn by',
     'depth used',
+    ...(isTimed ? ['speed'] : []),
     'FID',
     'FID / full',
     'KID x 1000',
@@ -69,22 +71,23 @@ function table(findings: readonly Finding[]): string {
   ];
   const baselines = first?.measured.filter(({ kind }) => kind !== 'scheduled' && kind !== 'fixed-exit') ?? [];
   const lines = [
-    ...baselines.map((one) => row('baseline', one, full)),
+    ...baselines.map((one) => row('baseline', one, full, isTimed)),
     ...findings.flatMap((finding) =>
       finding.measured
         .filter(({ kind }) => kind === 'scheduled' || kind === 'fixed-exit')
-        .map((one) => row(finding.factor, one, full)),
+        .map((one) => row(finding.factor, one, full, isTimed)),
     ),
   ];
   return rowsOf([columns, columns.map(() => '---'), ...lines]);
 }
 
-function row(factor: string, one: Measured, full: Measured | undefined): string[] {
-  const { way, depthUsed, fid, kid, drift, agreement, beside } = one;
+function row(factor: string, one: Measured, full: Measured | undefined, isTimed: boolean): string[] {
+  const { way, depthUsed, speed, fid, kid, drift, agreement, beside } = one;
   return [
     factor,
     way,
     depthUsed.toFixed(3),
+    ...(isTimed ? [speed ? `${speed.value.toFixed(2)} ± ${speed.standardError.toFixed(2)}` : ''] : []),
     `${fid.value.toFixed(2)} ± ${fid.standardError.toFixed(2)}`,
     full ? (fid.value / full.fid.value).toFixed(3) : '',
     `${(1000 * kid.value).toFixed(2)} ± ${(1000 * kid.standardError).toFixed(2)}`,

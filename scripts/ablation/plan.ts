@@ -24,6 +24,8 @@ export interface Trial {
   readonly counts: readonly number[];
   readonly samples: number;
   readonly seeds: readonly number[];
+  /** Samples of each way that are drawn once more, in turns, for their seconds; none unless given. */
+  readonly timed?: number;
   /** Steps of full depth that cost at least as much as each schedule may: its budget is that many over `steps`. */
   readonly budgets: readonly number[];
 }
@@ -76,7 +78,7 @@ const rough: Trial = {
 /** Screened at every budget, the others at twice the speed alone. */
 const thorough = ['default', 'ages-between'];
 
-const fine = { samples: 10_000, seeds: [0, 1, 2] };
+const fine = { samples: 10_000, seeds: [0, 1, 2], timed: 400 };
 
 export const stages: readonly Stage[] = [
   { name: 'screening', trials: [rough], names: thorough },

@@ -16,6 +16,7 @@ const measured = z.object({
   kid: uncertain,
   drift: z.number().min(0),
   agreement: z.number().min(0).max(1),
+  speed: uncertain.optional().describe('seconds of full depth over its own, drawn in turns'),
   beside: z
     .object({ way: z.string(), fid: uncertain, kid: uncertain })
     .optional()

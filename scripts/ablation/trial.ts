@@ -7,9 +7,12 @@ import {
   differenceBetween,
   distanceOf,
   evaluateWays,
+  type EvaluateOptions,
   type KeptBatches,
   type Row,
 } from '../../src/evaluate/evaluateWays.js';
+import type { Uncertain } from '../../src/evaluate/estimate.js';
+import { evaluatedRows } from '../../src/evaluate/results.js';
 import type { FeatureExtractor } from '../../src/evaluate/features.js';
 import { referenceOf, type Reference } from '../../src/evaluate/judge.js';
 import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
@@ -62,7 +65,7 @@ export async function tryHeads(
   const { base } = prepared;
   const { config, model } = prepared.trained;
   const { depth } = base.spec;
-  const { solver, steps, samples, seeds, budgets } = trial;
+  const { solver, steps, samples, seeds, budgets, timed = 0 } = trial;
   const timesteps = respace(config.diffusion.steps, String(steps));
   const solved = await solvedWays(
     variant,
@@ -92,7 +95,7 @@ export async function tryHeads(
   const ownOnly = kept([solver, settings, prepared.trained.heads.fingerprint]);
   const storeOf = (name: string): KeptBatches =>
     ways.some((way) => way.name === name && way.model !== base && way.kind !== 'caching') ? ownOnly : shared;
-  const rows = await evaluateWays([full, ...others], {
+  const options: EvaluateOptions = {
     ...work,
     extractor: court.extractor,
     reference: court.reference,
@@ -108,8 +111,29 @@ export async function tryHeads(
       read: (key) => storeOf(key.way).read(key),
       write: (key, batch) => storeOf(key.way).write(key, batch),
     },
+  };
+  const rows = await evaluateWays([full, ...others], options);
+  const speeds = timed > 0 ? await speedsOf([full, ...others], options, timed) : [];
+  return rows.map((row, i) => measured(row, rows, speeds[i]));
+}
+
+/**
+ * Seconds of full depth over those of each way, from batches that are drawn for it: those that were kept were drawn at
+ * other hours, and tell nothing of seconds.
+ */
+async function speedsOf(
+  ways: readonly [SamplingWay, ...SamplingWay[]],
+  { kept: _, ...options }: EvaluateOptions,
+  count: number,
+): Promise<Uncertain[]> {
+  const [seed = 0] = options.seeds;
+  const rows = await evaluateWays(ways, {
+    ...{ ...options, seeds: [seed], sampling: { ...options.sampling, count } },
   });
-  return rows.map((row) => measured(row, rows));
+  return evaluatedRows(rows, count).map(({ speed: { mean, standardError } }) => {
+    if (standardError === null) throw new Error('one batch alone tells nothing of the spread of its seconds');
+    return { value: mean, standardError };
+  });
 }
 
 /** What remembers without training. */
@@ -163,7 +187,7 @@ function everySecond(variant: string, model: Model, steps: number, depthUsed: nu
 }
 
 /** A row as it is kept, with its distance beside that of fewer steps at no less compute. */
-function measured(row: Row, rows: readonly Row[]): Measured {
+function measured(row: Row, rows: readonly Row[], speed: Uncertain | undefined): Measured {
   const { way, depthUsed, seeds } = row;
   const rival = rows
     .filter((other) => other.way.kind === 'fewer-steps' && other.depthUsed >= depthUsed - 1e-9)
@@ -179,6 +203,7 @@ function measured(row: Row, rows: readonly Row[]): Measured {
     kid: numbers(distanceOf(seeds, 'kid')),
     drift: mean(seeds.map(({ drift }) => drift)),
     agreement: mean(seeds.map(({ agreement = NaN }) => agreement)),
+    ...(speed && { speed }),
     ...(rival &&
       rival !== row && {
         beside: {
