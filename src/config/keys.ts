@@ -1,28 +1,7 @@
 // What is known about a key: what may stand there, what it means? All of it read from the schema.
-import { z } from 'zod';
+import { branches, namesIn, nodesIn, treeOf, type Node } from '../files/schemaNodes.js';
+import type { KeyPath } from '../files/places.js';
 import { configKinds, schemas, type ConfigKind } from './schema.js';
-
-export type KeyPath = readonly PropertyKey[];
-
-/** A node of the schema in JSON Schema's words; `expected` and `file` are our own. */
-interface Node {
-  readonly type?: string;
-  readonly description?: string;
-  readonly expected?: string;
-  readonly file?: boolean;
-  readonly default?: unknown;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly required?: readonly string[];
-  readonly items?: Node;
-  readonly anyOf?: readonly Node[];
-  readonly oneOf?: readonly Node[];
-}
 
 export interface Key {
   /** Such as `train.batch`. */
@@ -47,10 +26,6 @@ function tree(kind: ConfigKind): Node {
   return made;
 }
 
-function treeOf(schema: z.ZodType): Node {
-  return z.toJSONSchema(schema, { io: 'input' }) as Node;
-}
-
 /** Every key of a purpose, in the order of the schema. */
 export function configKeys(kind: ConfigKind): readonly Key[] {
   return leaves(tree(kind), []);
@@ -64,15 +39,6 @@ export function keyAt(kind: ConfigKind, key: string): Key | undefined {
 /** Names that may stand in the map at `path`. */
 export function namesAt(kind: ConfigKind, path: KeyPath): string[] {
   return namesIn(tree(kind), path);
-}
-
-/** Names that a schema lets stand in the map at `path`. */
-export function namesOf(schema: z.ZodType, path: KeyPath): string[] {
-  return namesIn(treeOf(schema), path);
-}
-
-function namesIn(root: Node, path: KeyPath): string[] {
-  return [...new Set(nodesIn(root, path).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
 /** What may stand at `path`, in words; undefined where nothing may. */
@@ -92,28 +58,6 @@ export function kindsWith(path: KeyPath): ConfigKind[] {
 
 function nodesAt(kind: ConfigKind, path: KeyPath): readonly Node[] {
   return nodesIn(tree(kind), path);
-}
-
-function nodesIn(root: Node, path: KeyPath): readonly Node[] {
-  return path.reduce<readonly Node[]>(
-    (nodes, segment) =>
-      nodes.flatMap((node) => {
-        const { properties = {}, items } = node;
-        if (typeof segment === 'number') return items ? branches(items) : [];
-        const name = String(segment);
-        const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
-        return child ? branches(child) : [];
-      }),
-    branches(root),
-  );
-}
-
-/** The node itself, or what it offers to choose from. The meaning stands on the choice, not on its branches. */
-function branches(node: Node): readonly Node[] {
-  const choices = node.anyOf ?? node.oneOf;
-  if (!choices) return [node];
-  const { description } = node;
-  return choices.map((choice) => ({ ...(description !== undefined && { description }), ...choice }));
 }
 
 function leaves(node: Node, path: readonly string[]): Key[] {

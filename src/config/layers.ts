@@ -1,9 +1,8 @@
 // Which files and flags does a config consist of? Follows `extends`, and puts one layer over the other.
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
-import type { KeyPath } from './keys.js';
 import { shown } from './problems.js';
-import { isRecord } from '../files/places.js';
+import { isRecord, type KeyPath } from '../files/places.js';
 import { readYamlFile, readYamlValue, type YamlFile, type YamlMap } from './yamlFile.js';
 
 /** One source of keys; a later one wins. */

@@ -2,7 +2,8 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.js';
 import { nearest } from './nearest.js';
-import { configKeys, expectedAt, kindsWith, meaningAt, namesAt, type KeyPath } from './keys.js';
+import { configKeys, expectedAt, kindsWith, meaningAt, namesAt } from './keys.js';
+import { valueAt, type KeyPath } from '../files/places.js';
 import type { ConfigKind } from './schema.js';
 
 export interface Problem {
@@ -90,12 +91,4 @@ function unknownKey(kind: ConfigKind, path: KeyPath, name: string, value: unknow
   const elsewhere = configKeys(kind).find(({ key }) => key.endsWith(`.${name}`));
   if (elsewhere) return `is unknown here; did you mean ${elsewhere.key}?`;
   return `is unknown, expected one of ${siblings.join(', ')}`;
-}
-
-/** What stands at a path of maps and lists, if something does. */
-export function valueAt(value: unknown, path: KeyPath): unknown {
-  return path.reduce<unknown>((inner, segment) => {
-    if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, segment)) return undefined;
-    return (inner as Readonly<Record<PropertyKey, unknown>>)[segment];
-  }, value);
 }

@@ -2,8 +2,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
-import { isRecord, isTooDeep, mostDepth, offsetOf } from '../files/places.js';
-import type { KeyPath } from './keys.js';
+import { isRecord, isTooDeep, mostDepth, offsetOf, type KeyPath } from '../files/places.js';
 
 /** A map as it stands in YAML. */
 export type YamlMap = Readonly<Record<string, unknown>>;

@@ -1,6 +1,9 @@
 // Where in a YAML or JSON text does a key stand?
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Parser, type Document } from 'yaml';
 
+/** Names of maps and places in lists, from the outside in. */
+export type KeyPath = readonly PropertyKey[];
+
 /** Levels that a file of ours may be nested. */
 export const mostDepth = 30;
 
@@ -28,11 +31,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /** Where in the text a key or what stands there begins, if the document has it. */
-export function offsetOf(
-  document: Document,
-  keys: readonly PropertyKey[],
-  at: 'key' | 'value',
-): number | undefined {
+export function offsetOf(document: Document, keys: KeyPath, at: 'key' | 'value'): number | undefined {
   let node: unknown = document.contents;
   let key: unknown;
   for (const segment of keys) {
@@ -53,11 +52,19 @@ function hasRange(node: unknown): node is { readonly range: readonly [number, ..
   return isRecord(node) && Array.isArray(node.range) && typeof node.range[0] === 'number';
 }
 
+/** What stands at a path of maps and lists, if something does. */
+export function valueAt(value: unknown, path: KeyPath): unknown {
+  return path.reduce<unknown>((inner, segment) => {
+    if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, segment)) return undefined;
+    return (inner as Readonly<Record<PropertyKey, unknown>>)[segment];
+  }, value);
+}
+
 /** Longer texts take seconds to look through. */
 const mostSearched = 2 ** 21;
 
 /** Tells `line:column` of a key, or of what stands there; of what is around it where that is missing. */
-export type Places = (path: readonly PropertyKey[], at: 'key' | 'value') => string | undefined;
+export type Places = (path: KeyPath, at: 'key' | 'value') => string | undefined;
 
 /** Finds places in JSON, which is YAML, too; none where the text is too long or nested too deep. */
 export function placesInJson(text: string): Places {

@@ -1,11 +1,10 @@
 // How is one of the project's JSON files read, checked and refused? All carry `format` and `version`.
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { namesOf } from '../config/keys.js';
 import { nearest } from '../config/nearest.js';
-import { valueAt } from '../config/problems.js';
 import { messageOf, UserError } from '../errors.js';
-import { placesInJson, type Places } from '../files/places.js';
+import { placesInJson, valueAt, type KeyPath, type Places } from '../files/places.js';
+import { namesOf } from '../files/schemaNodes.js';
 import { writeFileAtomic } from '../files/write.js';
 
 /** A kind of JSON file. */
@@ -125,7 +124,7 @@ function problems<T>(
   json: unknown,
   places?: { readonly path: string; readonly find: Places },
 ): string {
-  const line = (path: readonly PropertyKey[], at: 'key' | 'value', message: string): string => {
+  const line = (path: KeyPath, at: 'key' | 'value', message: string): string => {
     const place = places?.find(path, at);
     return `  ${place === undefined ? '' : `${places?.path}:${place}  `}${path.join('.') || 'file'}: ${message}`;
   };
