@@ -6,9 +6,7 @@ import { unreachable, UserError } from '../errors.js';
 import { differenceOf, estimateOf, meanOf, type Estimate } from '../evaluate/estimate.js';
 import { frechetEstimate, frechetReference } from '../evaluate/frechet.js';
 import { referenceFeatures } from '../evaluate/reference.js';
-import { openGuided, scaleAt } from '../exits/guided.js';
 import { exitsOf } from '../exits/model.js';
-import { modelIn } from '../exits/precision.js';
 import { generateBatch } from '../samplers/generate.js';
 import { solverOf } from '../samplers/solvers.js';
 import { costOfSchedule, fullDepthOf } from '../schedules/baselines.js';
@@ -21,8 +19,8 @@ import type { Work } from '../training/fit.js';
 import type { Progress } from '../training/progress.js';
 import type { Trained } from '../training/openTrained.js';
 import { openPictureVae, picturesOf } from '../vae/pictures.js';
-import { guidingOf } from './guiding.js';
 import { openJudge } from './openJudge.js';
+import { openRunDenoiser } from './runDenoiser.js';
 
 export interface RefineRun extends Omit<Work, 'progress'> {
   readonly trained: Trained;
@@ -88,16 +86,10 @@ async function openStudio({ trained, engine, signal, progressOf }: RefineRun): P
   const { spec } = backbone;
   const { samples, candidates, rounds } = config.schedule.refine;
   const { clip, batch } = config.sample;
-  const guiding = guidingOf(spec, { guidance: 1 }, config.sample);
-  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
-  const model = {
-    ...(await modelIn(trained.model, config.engine.frozenPrecision)),
-    guidedChannels: guiding.guidedChannels,
-  };
-  const denoiser = await openGuided(engine, model, exitsOf(model), guiding, prompts);
+  const denoiser = await openRunDenoiser(trained, engine, exitsOf(trained.model));
   const length = spec.channels * spec.imageSize ** 2;
   const settings = {
-    ...{ signal, length, clip, batch, count: samples, classes: prompts.count },
+    ...{ signal, length, clip, batch, count: samples, classes: denoiser.prompts.count },
     ...{ solver: solverOf(config.sample), diffusion: diffusion(config.diffusion) },
   };
   const progress = progressOf('refine');
@@ -109,9 +101,9 @@ async function openStudio({ trained, engine, signal, progressOf }: RefineRun): P
       const out = new Float32Array(samples * length);
       const options = { ...settings, timesteps: schedule.timesteps, seed: config.seed + noise };
       for (let from = 0; from < samples; from += batch) {
-        const trajectory = denoiser.begin();
+        const predict = denoiser.begin();
         const images = await generateBatch(options, from, Math.min(batch, samples - from), (x, t, y) =>
-          trajectory.predict(exitAt(schedule, t), { x, t, y, guidance: scaleAt(guiding, t) }),
+          predict(exitAt(schedule, t), x, t, y),
         );
         out.set(images, from * length);
       }

@@ -1,12 +1,10 @@
 // exithead profile --sensitivity: measures how far a mistake at each step of a solver moves the final sample.
 import { sensitivityPath } from '../bundle/export.js';
 import { guidingIn, guidingOf } from '../bundle/guiding.js';
-import { openPrompts } from '../data/openPrompts.js';
+import { openRunDenoiser } from '../bundle/runDenoiser.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine } from '../engine/engine.js';
-import { openGuided, scaleAt } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
-import { modelIn } from '../exits/precision.js';
 import type { DenoiseLabelled } from '../samplers/generate.js';
 import { settingsOf } from '../samplers/settings.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
@@ -24,10 +22,11 @@ import { workOf } from './work.js';
 const deviation = 0.03;
 
 export async function profileSensitivity(
-  { run, config, backbone, heads, model }: Trained,
+  trained: Trained,
   call: Pick<Call, 'dryRun' | 'signal'>,
   terminal: Terminal,
 ): Promise<Result> {
+  const { run, config, backbone, heads, model } = trained;
   const { spec } = backbone;
   const { guidance, clip } = config.sample;
   const guiding = guidingOf(spec, { guidance }, config.sample);
@@ -47,30 +46,22 @@ export async function profileSensitivity(
     terminal.line(`${passes} passes, ${(macs / 1e12).toPrecision(3)} T multiply-adds; nothing was written`);
     return { dryRun: true, samples, passes, macs };
   }
-  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const { engine, signal, progress } = await workOf(config, call, terminal, 'sensitivity');
   terminal.line(engineLine(engine));
   const exits = [...(exit === undefined ? [] : [exit]), spec.depth];
-  const computing = await modelIn(model, config.engine.frozenPrecision);
-  const denoiser = await openGuided(
-    engine,
-    { ...computing, guidedChannels: guiding.guidedChannels },
-    exits,
-    config.sample,
-    prompts,
-  );
+  const denoiser = await openRunDenoiser(trained, engine, exits);
   try {
     const measured = await measureSensitivity({
       ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
       diffusion: diffusion(config.diffusion),
       length: spec.channels * spec.imageSize ** 2,
-      classes: prompts.count,
+      classes: denoiser.prompts.count,
       begin() {
-        const trajectory = denoiser.begin();
+        const predict = denoiser.begin();
         const at =
           (k: number): DenoiseLabelled =>
           (x, t, y) =>
-            trajectory.predict(k, { x, t, y, guidance: scaleAt(config.sample, t) });
+            predict(k, x, t, y);
         return { full: at(spec.depth), exit: exit === undefined ? undefined : at(exit) };
       },
     });

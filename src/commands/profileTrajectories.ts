@@ -1,13 +1,12 @@
 // exithead profile --trajectories: measures how far early exits move the final sample, one call at a time and in pairs.
 import { trajectoriesPath } from '../bundle/export.js';
 import { guidingIn, guidingOf } from '../bundle/guiding.js';
-import { openPrompts } from '../data/openPrompts.js';
+import { openRunDenoiser } from '../bundle/runDenoiser.js';
 import { diffusion } from '../diffusion/betas.js';
 import { engineLine } from '../engine/engine.js';
-import { openGuided, requireAlike, scaleAt } from '../exits/guided.js';
+import { requireAlike } from '../exits/guided.js';
 import { remembers } from '../exits/heads.js';
 import { isRemembering } from '../exits/model.js';
-import { modelIn } from '../exits/precision.js';
 import { settingsOf } from '../samplers/settings.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import {
@@ -26,10 +25,11 @@ import type { Call, Result } from './verb.js';
 import { workOf } from './work.js';
 
 export async function profileTrajectories(
-  { run, config, backbone, heads, model }: Trained,
+  trained: Trained,
   call: Pick<Call, 'dryRun' | 'signal'>,
   terminal: Terminal,
 ): Promise<Result> {
+  const { run, config, backbone, heads, model } = trained;
   const { spec } = backbone;
   const { guidance, clip } = config.sample;
   const guiding = guidingOf(spec, { guidance }, config.sample);
@@ -63,24 +63,16 @@ export async function profileTrajectories(
     );
     return { dryRun: true, samples, passes, macs };
   }
-  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
   const { engine, signal, progress } = await workOf(config, call, terminal, 'trajectories');
   terminal.line(engineLine(engine));
-  const computing = {
-    ...(await modelIn(model, config.engine.frozenPrecision)),
-    guidedChannels: guiding.guidedChannels,
-  };
   const opened = available.map(({ exit }) => exit);
-  const denoiser = await openGuided(engine, computing, opened, config.sample, prompts);
+  const denoiser = await openRunDenoiser(trained, engine, opened);
   try {
     const measured = await measureTrajectories({
       ...{ ...plan, samples, batch, signal, progress, depth: spec.depth },
       length: spec.channels * spec.imageSize ** 2,
-      classes: prompts.count,
-      begin() {
-        const trajectory = denoiser.begin();
-        return (exit, x, t, y) => trajectory.predict(exit, { x, t, y, guidance: scaleAt(config.sample, t) });
-      },
+      classes: denoiser.prompts.count,
+      begin: () => denoiser.begin(),
     });
     const table: Trajectories = {
       ...{ format: 'exithead-trajectories', version: 1 },
