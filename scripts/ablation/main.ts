@@ -61,7 +61,8 @@ const ablation = verb({
           jobs.push({
             name: `${name}: ${variant.name}, ${label}`,
             variant,
-            run: (work) => judged(variant, trial, work),
+            // What screening has shown to be worse is not drawn again.
+            run: (work) => judged(name === 'screening' ? variant : { ...variant, also: [] }, trial, work),
           });
         }
     for (const variant of wanted.filter(({ name }) => ranked.names.some((one) => one === name))) {
