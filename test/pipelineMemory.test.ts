@@ -47,6 +47,19 @@ describe.each<[string, readonly string[]]>([
     expect(predicted.speedup).toBeGreaterThanOrEqual(1.3);
   });
 
+  it('get full depth at every n-th step where that is asked for', async () => {
+    const asked = ['schedule', run, '--dry-run', '--set', 'schedule.rule=refreshed'];
+    const schedule = (await told(...asked, '--speedup', '1.3')) as unknown as Schedule;
+    const { exits, predicted } = schedule;
+    const between = new Set(exits.filter((_, step) => step % 2 === 1));
+    expect(exits.filter((_, step) => step % 2 === 0).every((exit) => exit === 3)).toBe(true);
+    expect(between.size).toBe(1);
+    expect(predicted.speedup).toBeGreaterThanOrEqual(1.3);
+    expect(await refusalOf(...asked, '--set', 'schedule.maxExcess=1')).toMatch(
+      /schedule\.maxExcess asks for the cheapest schedule, but schedule\.rule is refreshed/,
+    );
+  });
+
   it('draw near full depth, with guidance', async () => {
     const drawing = await told(
       'sample',

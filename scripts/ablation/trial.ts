@@ -23,6 +23,7 @@ import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
 import { solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
 import { measuredExits } from '../../src/schedules/profile.js';
+import { refreshedPattern } from '../../src/schedules/refreshed.js';
 import { depthOf, type Schedule } from '../../src/schedules/schedule.js';
 import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
@@ -178,7 +179,7 @@ function everySecond(variant: string, model: Model, steps: number, depthUsed: nu
   const { depth, timeSteps } = model.spec;
   const available = measuredExits(model);
   for (let count = steps; count > 0; count--) {
-    const exits = Array.from({ length: count }, (_, step) => (step % 2 === 0 ? depth : exit));
+    const exits = refreshedPattern(depth, exit, 2, count);
     if ((depthOf(available, exits) * count) / steps > depthUsed) continue;
     const name = `${variant}, every 2nd of ${count} full, else exit ${exit}`;
     return [{ name, kind: 'scheduled', timesteps: respace(timeSteps, String(count)), exits, model }];

@@ -17,6 +17,7 @@ import {
   scheduleOfCounts,
   writeBlockCounts,
 } from '../schedules/blockCounts.js';
+import { everyNthStep } from '../schedules/everyNth.js';
 import { pointOf, writeFront, type FrontPoint } from '../schedules/frontFile.js';
 import {
   frontOverSteps,
@@ -129,6 +130,12 @@ async function chosen(trained: Trained, counts: readonly StepCount[], call: Sche
       const ask: Ask = maxExcess === undefined || asksSpeed ? { speedup } : { maxExcess };
       return solveOverSteps(counts, ask);
     }
+    case 'refreshed':
+      if (maxExcess !== undefined)
+        throw new UserError(
+          'schedule.maxExcess asks for the cheapest schedule, but schedule.rule is refreshed, which goes by schedule.speedup. Leave one of them out.',
+        );
+      return everyNthStep(counts, speedup);
     case 'trained':
       return trainedSchedule(most.options, await trainedExits(trained, call));
     default:

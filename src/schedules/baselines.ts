@@ -51,7 +51,7 @@ export function twoLevelSchedule(options: SolveOptions, speedup: number): Schedu
         if (found && (loss > found.loss || (loss === found.loss && cost >= found.cost))) continue;
         found = { loss, cost, exits: () => timesteps.map((_, i) => (i < at ? first : second)) };
       }
-  return found && told(options, found.exits(), speedup, 'two-level');
+  return found && simpleSchedule(options, found.exits(), speedup, 'two-level');
 }
 
 /**
@@ -92,7 +92,8 @@ export function aseSchedule(
   for (let hundredths = 100; hundredths >= 50; hundredths--) {
     const counts = fallingCounts(spec, hundredths / 100);
     const exits = timesteps.map((t) => nearest(counts[Math.floor((t * counts.length) / table.steps)] ?? NaN));
-    if (sum(exits.map((k) => costAt(options, k))) <= budget) return told(options, exits, speedup, 'given');
+    if (sum(exits.map((k) => costAt(options, k))) <= budget)
+      return simpleSchedule(options, exits, speedup, 'given');
   }
   return undefined;
 }
@@ -111,7 +112,7 @@ export function fewerSteps(options: SolveOptions, speedup: number): Schedule {
 /** Full depth at every step: of so few steps, or what has nothing to lose. */
 export function fullDepthOf(options: SolveOptions): Schedule {
   const full = options.table.exits.length - 1;
-  return told(
+  return simpleSchedule(
     options,
     options.timesteps.map(() => full),
     1,
@@ -128,7 +129,7 @@ function bestOf(
 ): Schedule | undefined {
   const budget = budgetAt(options, speedup);
   const within = [...candidates()]
-    .map((exits) => told(options, exits, speedup, rule))
+    .map((exits) => simpleSchedule(options, exits, speedup, rule))
     .map((schedule) => ({ schedule, cost: costOfSchedule(options, schedule) }))
     .filter(({ cost }) => cost <= budget)
     .sort((a, b) => a.schedule.predicted.excess - b.schedule.predicted.excess || a.cost - b.cost);
@@ -142,7 +143,8 @@ export function costOfSchedule(options: SolveOptions, { exits, unconditional, pr
     : macsOf(options.table.exits, exits, unconditional);
 }
 
-function told(
+/** What is predicted of exits that follow a simple rule. @param exits their indices in the table, by step */
+export function simpleSchedule(
   options: SolveOptions,
   exits: readonly number[],
   speedup: number,
@@ -155,7 +157,7 @@ function told(
 }
 
 /** Indices of the exits that may be chosen. */
-function allowedOf({ table, exits }: SolveOptions): readonly number[] {
+export function allowedOf({ table, exits }: SolveOptions): readonly number[] {
   return table.exits
     .map((_, k) => k)
     .filter((k) => k === table.exits.length - 1 || !exits || exits.includes(table.exits[k]?.exit ?? NaN));

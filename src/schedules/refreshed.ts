@@ -4,15 +4,18 @@ import { remembering, type ErrorTable } from './errorTable.js';
 /** Exits of every step: full depth throughout, and every n with every exit that remembers. */
 export function refreshedPatterns(table: ErrorTable, steps: number): readonly (readonly number[])[] {
   const depth = table.exits.at(-1)?.exit ?? NaN;
-  const each = (exitAt: (step: number) => number): number[] =>
-    Array.from({ length: steps }, (_, step) => exitAt(step));
   const intervals = Array.from({ length: mostEvery(table, steps) - 1 }, (_, i) => i + 2);
   return [
-    each(() => depth),
+    refreshedPattern(depth, depth, 1, steps),
     ...remembering(table.exits).flatMap(({ exit }) =>
-      intervals.map((n) => each((step) => (step % n === 0 ? depth : exit))),
+      intervals.map((n) => refreshedPattern(depth, exit, n, steps)),
     ),
   ];
+}
+
+/** Full depth at the first and every n-th step after it, another exit between. */
+export function refreshedPattern(depth: number, exit: number, n: number, steps: number): number[] {
+  return Array.from({ length: steps }, (_, step) => (step % n === 0 ? depth : exit));
 }
 
 /**

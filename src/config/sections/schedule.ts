@@ -47,10 +47,10 @@ export const scheduleSection = z
         'steps of the solver that the schedule is made for; or several to choose from, which needs the trajectories.json that says what fewer steps lose',
       ),
     rule: z
-      .enum(['solved', 'trained'])
+      .enum(['solved', 'refreshed', 'trained'])
       .default('solved')
       .describe(
-        'solved: the exits that lose least at speedup; trained: those that each time was trained at, in the modes finetune and lora, whatever they cost',
+        'solved: the exits that lose least at speedup; refreshed: where heads remember, full depth at every n-th step, the smallest n that reaches speedup at any of `steps`, and one exit between; trained: those that each time was trained at, in the modes finetune and lora, whatever they cost',
       ),
     exits: z
       .array(count(1000))
