@@ -24,7 +24,7 @@ import { imageGrid, type Picture } from '../src/report/grid.js';
 import { writeReport, type Report } from '../src/report/page.js';
 import { runReport } from '../src/report/runReport.js';
 import { drift, type Drawn } from '../src/samplers/compare.js';
-import { solveOverSteps } from '../src/schedules/overSteps.js';
+import { placeOf, solveOverSteps } from '../src/schedules/overSteps.js';
 import { writeSchedule } from '../src/schedules/schedule.js';
 import { openTrained, type Trained } from '../src/training/openTrained.js';
 import { startRun } from '../src/training/startRun.js';
@@ -103,7 +103,7 @@ const quickstart = verb({
     const classifier = await trainClassifier(engine, train, { seed: config.seed, signal, progress });
     const agreeing = ({ images }: Drawn): Promise<number> => agreement(classifier, images, drawing.labels);
     const outcome: Outcome = {
-      predictedSpeedup: schedule.predicted.speedup,
+      predictedSpeedup: placeOf(schedule).speedup,
       measuredSpeedup: full.seconds / scheduled.seconds,
       depthUsed: drawing.depthUsed,
       drift: drift(scheduled.images, full.images),

@@ -1,6 +1,7 @@
 // How does a bundle draw images, with its schedule and at full depth?
 import type { SampleConfig } from '../config/schema.js';
 import { diffusion, type Diffusion } from '../diffusion/betas.js';
+import { respace } from '../diffusion/respace.js';
 import { spacedTimes } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
@@ -15,7 +16,7 @@ import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
-import { depthOf, exitAt, macsOf, type Schedule } from '../schedules/schedule.js';
+import { exitAt, macsOf, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
@@ -52,7 +53,9 @@ export interface DrawPlan extends Guiding {
   /** Exit of each call's half that asks for nothing, where halves of guidance leave apart. */
   readonly unconditional?: readonly number[] | undefined;
   readonly clip: boolean;
-  /** Multiply-adds over those of full depth. */
+  /** Timesteps of full depth that it is compared with: the most that the schedule was chosen among. */
+  readonly fullTimesteps: readonly number[];
+  /** Multiply-adds over those of full depth at `fullTimesteps`. */
   readonly depthUsed: number;
   /** Multiply-adds of all images, scheduled; guided images take two passes a call. */
   readonly macs: number;
@@ -92,11 +95,17 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
   const passes = exits.flatMap((exit, i) =>
     [exit, unconditional?.[i] ?? exit].slice(0, passesAt(guiding, calls[i] ?? NaN)),
   );
+  const fullTimesteps = fullTimesFor(schedule, process, config);
+  const fullPasses = callsOf(solverOf(config), process, fullTimesteps).reduce(
+    (sum, t) => sum + passesAt(guiding, t),
+    0,
+  );
+  const macs = macsOf(schedule.available, passes);
   return {
-    ...{ timesteps, calls, exits, unconditional, ...guiding },
-    depthUsed: depthOf(schedule.available, passes),
+    ...{ timesteps, calls, exits, unconditional, fullTimesteps, ...guiding },
+    depthUsed: macs / (fullPasses * (schedule.available.at(-1)?.macs ?? NaN)),
     clip: config.clip ?? bundle.diffusion.clip,
-    macs: macsOf(schedule.available, passes) * config.count,
+    macs: macs * config.count,
   };
 }
 
@@ -112,6 +121,21 @@ export function timesFor(
   return steps === timesteps.length && spacing === undefined
     ? timesteps
     : spacedTimes(process, steps, spacing ?? 'even');
+}
+
+/**
+ * The timesteps of full depth that a schedule is compared with: at the most steps that it was chosen among, unless others
+ * are asked for.
+ * @throws UserError if there are not as many timesteps
+ */
+export function fullTimesFor(
+  schedule: Pick<Schedule, 'timesteps' | 'steps' | 'predicted'>,
+  process: Diffusion,
+  asked: Pick<SampleConfig['sample'], 'steps' | 'spacing'>,
+): readonly number[] {
+  const own = timesFor(schedule, process, asked);
+  const { fewer } = schedule.predicted;
+  return fewer && own === schedule.timesteps ? respace(schedule.steps, String(fewer.of)) : own;
 }
 
 /**
@@ -152,7 +176,15 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
         : apart
           ? apartWay(apart, plan)
           : way('scheduled', denoiser, plan, (call) => plan.exits[call] ?? spec.depth),
-      ...(compare ? [way('full depth', denoiser, plan, () => spec.depth)] : []),
+      ...(compare
+        ? [
+            {
+              ...way('full depth', denoiser, plan, () => spec.depth),
+              // What samples leave by themselves is counted over their own steps.
+              timesteps: leaving ? plan.timesteps : plan.fullTimesteps,
+            },
+          ]
+        : []),
     ];
     const drawing = await drawAll(
       {

@@ -20,7 +20,7 @@ import { isRemembering, type Model } from '../exits/model.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
 import { exitAt, readSchedule, type Schedule } from '../schedules/schedule.js';
-import { timesFor } from './draw.js';
+import { fullTimesFor, timesFor } from './draw.js';
 import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
 
@@ -86,25 +86,27 @@ export function planEvaluation(
   const { guidedChannels } = guiding;
   const model = { ...given, guidedChannels };
   const stepping = { ...guiding, solver: solverOf(sample), diffusion: diffusion(bundle.diffusion) };
-  const timesteps = timesFor(bundle.schedule, stepping.diffusion, sample);
-  const full = costed({ ...fullDepth(timesteps, spec.depth), model }, stepping);
+  const most = fullTimesFor(bundle.schedule, stepping.diffusion, sample);
+  const full = costed({ ...fullDepth(most, spec.depth), model }, stepping);
   const cost = (way: SamplingWay): PlannedWay => costed(way, stepping, full.macs);
   const scheduled = [{ name: 'scheduled', schedule: bundle.schedule }, ...schedules].map(
-    ({ name, schedule }): PlannedWay =>
-      cost({
+    ({ name, schedule }): PlannedWay => {
+      const timesteps = timesFor(schedule, stepping.diffusion, sample);
+      return cost({
         ...{ name, kind: 'scheduled', timesteps, model },
         exits: timesteps.map((t) => exitAt(schedule, t)),
         unconditional:
           schedule.unconditional &&
           timesteps.map((t) => exitAt({ ...schedule, exits: schedule.unconditional ?? [] }, t)),
-      }),
+      });
+    },
   );
   const others = scheduled.flatMap(({ depthUsed }) =>
-    alternatives({ timesteps, model, available: bundle.schedule.available }, depthUsed, evaluate),
+    alternatives({ timesteps: most, model, available: bundle.schedule.available }, depthUsed, evaluate),
   );
   const curve = evaluate.against.includes('fewer-steps')
     ? evaluate.depths.map((depth) => ({
-        ...fewerSteps(spec.timeSteps, timesteps.length, spec.depth, depth),
+        ...fewerSteps(spec.timeSteps, most.length, spec.depth, depth),
         model,
       }))
     : [];
@@ -119,6 +121,7 @@ export function planEvaluation(
 }
 
 interface Subject {
+  /** Of full depth. */
   readonly timesteps: readonly number[];
   readonly model: Model;
   /** Exits with a head, and the whole backbone, with their costs. */

@@ -43,6 +43,10 @@ u being waves of the native t and of how much larger that of the full-depth step
   const captions = isTold
     ? `\n- Captions: it is told captions of ${backbone.spec['caption_channels']} numbers a token, as a text encoder embeds them; CAPTIONS below is a folder of them`
     : '';
+  const { fewer } = predicted;
+  const compute = fewer
+    ? `${percent(1 / fewer.speedup)} of full depth at ${fewer.of} steps, heads included: ${fewer.speedup.toFixed(2)} times as fast`
+    : `${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast`;
   const halves = schedule.unconditional
     ? '; `unconditional` is what the half of guidance runs that asks for nothing, a pass of its own'
     : '';
@@ -53,7 +57,7 @@ them, through a small trained head; where all are needed it runs them all. The t
 weights are ${isHere ? `in \`${backbone.source}\`` : 'not here'} and are not changed.
 
 - Backbone: ${plain(backbone.size)} from \`${plain(backbone.source)}\`, fingerprint \`${plain(backbone.fingerprint)}\`${precision}${captions}${pictures}
-- Expected compute: ${percent(predicted.depthUsed)} of full depth, heads included: ${predicted.speedup.toFixed(2)} times as fast, counted in multiply-adds
+- Expected compute: ${compute}, counted in multiply-adds
 - Expected error: a summed excess of ${predicted.excess.toPrecision(3)} (standard error at most ${predicted.excessStandardError.toPrecision(2)}) over ${timesteps.length} steps
 
 ## Sample

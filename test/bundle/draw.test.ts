@@ -41,6 +41,17 @@ describe('the plan of a drawing', () => {
     expect(unguided.macs).toBe(3 * (30 + 55 + 55 + 100));
   });
 
+  it('is compared with full depth at the most steps that its schedule was chosen among', async () => {
+    const predicted = { ...schedule.predicted, fewer: { of: 10, speedup: 4, drift: 0.1, loss: 0.1 } };
+    const fewer = { ...opened, bundle: { ...opened.bundle, schedule: { ...schedule, predicted } } };
+    const plan = planDrawing(fewer, await config('count=3', 'guidance=1'));
+    expect(plan.timesteps).toEqual([900, 600, 300, 0]);
+    expect(plan.fullTimesteps).toEqual([999, 888, 777, 666, 555, 444, 333, 222, 111, 0]);
+    expect(plan.depthUsed).toBeCloseTo(240 / 1000, 12);
+    const asked = planDrawing(fewer, await config('count=3', 'guidance=1', 'steps=5'));
+    expect(asked.fullTimesteps).toEqual(asked.timesteps);
+  });
+
   it('counts two passes a step where it is guided', async () => {
     for (const guidance of [0, 2])
       expect(planDrawing(opened, await config('count=3', `guidance=${guidance}`)).macs).toBe(2 * 3 * 240);

@@ -70,6 +70,23 @@ describe('the plan of an evaluation', () => {
     expect(cached[0]?.model.plans.every(({ kind }) => kind === 'remembered')).toBe(true);
   });
 
+  it('compares with full depth at the most steps that the schedule was chosen among', async () => {
+    const { bundle } = trained;
+    const { predicted } = bundle.schedule;
+    const fewer = { of: 20, speedup: 2 * predicted.speedup, drift: 0.1, loss: 0.1 };
+    const schedule = { ...bundle.schedule, predicted: { ...predicted, fewer } };
+    const opened = { ...trained, bundle: { ...bundle, schedule } };
+    const [full, scheduled, next] = (await planned(opened, 'evaluate.depths=[]')).ways;
+    expect(full.timesteps).toEqual(respace(100, '20'));
+    expect(scheduled?.timesteps).toEqual(timesteps);
+    expect(scheduled?.depthUsed).toBeCloseTo(1 / fewer.speedup, 12);
+    expect(next?.name).toBe(`${Math.round(20 / fewer.speedup)} steps`);
+    // Other steps than its own are compared with as many at full depth.
+    const [other, stretched] = (await planned(opened, 'sample.steps=5')).ways;
+    expect(other.timesteps).toHaveLength(5);
+    expect(stretched?.timesteps).toHaveLength(5);
+  });
+
   it('compares with what is asked for alone', async () => {
     const plan = await planned(trained, 'evaluate.against=[]');
     expect(named(plan)).toEqual(['full depth', 'scheduled']);
