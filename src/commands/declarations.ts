@@ -171,6 +171,7 @@ export const profile = declare({
       'exithead profile runs/001-mnist-heads --trajectories --dry-run',
       'what it costs to follow every exit through trajectories',
     ],
+    ['exithead profile runs/001-mnist-heads --trajectories --resume', 'go on with that, once it was stopped'],
   ],
   positional: { name: 'run', meaning: 'folder of a finished `exithead train`', required: true },
   common: ['set', 'engine', 'seed', 'resume', 'dry-run'],

@@ -58,7 +58,7 @@ function refuseUnread({ resume, dryRun, options }: Call<OptionsOf<typeof declare
   const isShown = isTable && shard === undefined;
   const onlyShown = 'only an error table is shown';
   const unread = [
-    ['--resume', resume && (merge || !isTable), 'only the measuring of an error table goes on'],
+    ['--resume', resume && merge, 'merging measures nothing'],
     ['--show', show !== undefined && !isShown, onlyShown],
     ['--in', kind !== undefined && !isShown, onlyShown],
     ['--dry-run', dryRun && merge, 'merging measures nothing'],

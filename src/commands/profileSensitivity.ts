@@ -9,6 +9,7 @@ import type { DenoiseLabelled } from '../samplers/generate.js';
 import { settingsOf } from '../samplers/settings.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measureSensitivity, sensitivityPasses } from '../schedules/measureSensitivity.js';
+import { journaled } from '../schedules/journal.js';
 import { writeSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
 import { measuredExits } from '../schedules/profile.js';
 import { scheduledTimes } from '../schedules/scheduledTimes.js';
@@ -23,7 +24,7 @@ const deviation = 0.03;
 
 export async function profileSensitivity(
   trained: Trained,
-  call: Pick<Call, 'dryRun' | 'signal'>,
+  call: Pick<Call, 'dryRun' | 'signal'> & Partial<Pick<Call, 'resume'>>,
   terminal: Terminal,
 ): Promise<Result> {
   const { run, config, backbone, heads, model } = trained;
@@ -50,31 +51,48 @@ export async function profileSensitivity(
   terminal.line(engineLine(engine));
   const exits = [...(exit === undefined ? [] : [exit]), spec.depth];
   const denoiser = await openRunDenoiser(trained, engine, exits);
+  const path = sensitivityPath(run);
+  const head: Omit<Sensitivity, 'noise' | 'exit'> = {
+    ...{ format: 'exithead-sensitivity', version: 1 },
+    ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
+    ...settingsOf(config.sample),
+    ...guidingIn(guiding),
+    ...{ timesteps, clip, samples, deviation },
+  };
+  const { frozenPrecision } = config.engine;
+  const journal = {
+    path: path.replace(/\.json$/, '.partial.json'),
+    plan: { ...head, batch, diffusion: config.diffusion, seed: config.seed, exit, frozenPrecision },
+    resume: call.resume ?? false,
+  };
   try {
-    const measured = await measureSensitivity({
-      ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, seed: config.seed },
-      diffusion: diffusion(config.diffusion),
-      length: spec.channels * spec.imageSize ** 2,
-      classes: denoiser.prompts.count,
-      begin() {
-        const predict = denoiser.begin();
-        const at =
-          (k: number): DenoiseLabelled =>
-          (x, t, y) =>
-            predict(k, x, t, y);
-        return { full: at(spec.depth), exit: exit === undefined ? undefined : at(exit) };
+    const table = await journaled(
+      journal,
+      (journal) =>
+        measureSensitivity({
+          ...{ solver, timesteps, clip, samples, batch, deviation, signal, progress, journal },
+          diffusion: diffusion(config.diffusion),
+          seed: config.seed,
+          length: spec.channels * spec.imageSize ** 2,
+          classes: denoiser.prompts.count,
+          begin() {
+            const predict = denoiser.begin();
+            const at =
+              (k: number): DenoiseLabelled =>
+              (x, t, y) =>
+                predict(k, x, t, y);
+            return { full: at(spec.depth), exit: exit === undefined ? undefined : at(exit) };
+          },
+        }),
+      async (measured): Promise<Sensitivity> => {
+        const whole = {
+          ...{ ...head, noise: measured.noise },
+          exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
+        };
+        await writeSensitivity(path, whole);
+        return whole;
       },
-    });
-    const table: Sensitivity = {
-      ...{ format: 'exithead-sensitivity', version: 1 },
-      ...{ backbone: backbone.fingerprint, heads: heads.fingerprint, steps: config.diffusion.steps },
-      ...settingsOf(config.sample),
-      ...guidingIn(guiding),
-      ...{ timesteps, clip, samples, deviation, noise: measured.noise },
-      exit: exit === undefined || !measured.exit ? null : { exit, ...measured.exit },
-    };
-    const path = sensitivityPath(run);
-    await writeSensitivity(path, table);
+    );
     showSensitivity(table, terminal);
     terminal.line(`sensitivities in ${path}`);
     terminal.line(`next: exithead schedule ${run.path} --set schedule.weights=sensitivity`);

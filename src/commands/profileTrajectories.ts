@@ -15,6 +15,7 @@ import {
   trajectoryPasses,
   type TrajectoriesPlan,
 } from '../schedules/measureTrajectories.js';
+import { journaled } from '../schedules/journal.js';
 import { measuredExits } from '../schedules/profile.js';
 import { fewerSteps, scheduledTimes } from '../schedules/scheduledTimes.js';
 import { writeTrajectories, type Trajectories } from '../schedules/trajectories.js';
@@ -26,7 +27,7 @@ import { workOf } from './work.js';
 
 export async function profileTrajectories(
   trained: Trained,
-  call: Pick<Call, 'dryRun' | 'signal'>,
+  call: Pick<Call, 'dryRun' | 'signal'> & Partial<Pick<Call, 'resume'>>,
   terminal: Terminal,
 ): Promise<Result> {
   const { run, config, backbone, heads, model } = trained;
@@ -67,23 +68,38 @@ export async function profileTrajectories(
   terminal.line(engineLine(engine));
   const opened = available.map(({ exit }) => exit);
   const denoiser = await openRunDenoiser(trained, engine, opened);
+  const path = trajectoriesPath(run);
+  const head: Omit<Trajectories, 'single' | 'pairs' | 'additive' | 'steps'> = {
+    ...{ format: 'exithead-trajectories', version: 1 },
+    ...{ backbone: backbone.fingerprint, heads: heads.fingerprint },
+    diffusionSteps: config.diffusion.steps,
+    ...settingsOf(config.sample),
+    ...guidingIn(guiding),
+    ...{ clip, seed: config.seed, samples, timesteps: calls, exits: available },
+  };
+  const { frozenPrecision } = config.engine;
+  const fewer = plan.fewer.map(({ steps }) => steps);
+  const journal = {
+    path: path.replace(/\.json$/, '.partial.json'),
+    plan: { ...head, batch, diffusion: config.diffusion, pairs: plan.pairs, fewer, frozenPrecision },
+    resume: call.resume ?? false,
+  };
   try {
-    const measured = await measureTrajectories({
-      ...{ ...plan, samples, batch, signal, progress, depth: spec.depth },
-      length: spec.channels * spec.imageSize ** 2,
-      classes: denoiser.prompts.count,
-      begin: () => denoiser.begin(),
-    });
-    const table: Trajectories = {
-      ...{ format: 'exithead-trajectories', version: 1 },
-      ...{ backbone: backbone.fingerprint, heads: heads.fingerprint },
-      diffusionSteps: config.diffusion.steps,
-      ...settingsOf(config.sample),
-      ...guidingIn(guiding),
-      ...{ clip, seed: config.seed, samples, timesteps: calls, exits: available, ...measured },
-    };
-    const path = trajectoriesPath(run);
-    await writeTrajectories(path, table);
+    const table = await journaled(
+      journal,
+      (journal) =>
+        measureTrajectories({
+          ...{ ...plan, samples, batch, signal, progress, journal, depth: spec.depth },
+          length: spec.channels * spec.imageSize ** 2,
+          classes: denoiser.prompts.count,
+          begin: () => denoiser.begin(),
+        }),
+      async (measured): Promise<Trajectories> => {
+        const whole = { ...head, ...measured };
+        await writeTrajectories(path, whole);
+        return whole;
+      },
+    );
     showTrajectories(table, terminal);
     terminal.line(`profile of trajectories in ${path}`);
     return { trajectories: path, table };

@@ -2,12 +2,13 @@
 import { levelAt } from '../diffusion/levels.js';
 import { nearestTo } from '../diffusion/spacing.js';
 import { Interrupted } from '../errors.js';
+import { noJournal, type Entry, type Journal } from './journal.js';
 import { stream } from '../random.js';
 import type { DenoiseLabelled } from '../samplers/generate.js';
 import { callsOf } from '../samplers/solvers.js';
 import { epsilonPer } from '../diffusion/prediction.js';
 import type { Progress } from '../training/progress.js';
-import { driftsOf, followed, meanSquare, minus, type FollowOptions } from './follow.js';
+import { driftsOf, followed, meanSquare, minus, type Followed, type FollowOptions } from './follow.js';
 import { ratio, type Ratio } from './ratio.js';
 import type { MeasuredSensitivity } from './sensitivity.js';
 
@@ -26,6 +27,8 @@ export interface SensitivityOptions extends FollowOptions {
   /** Of the noise that is added to predictions. */
   readonly deviation: number;
   begin(): Predictors;
+  /** Recalls what was measured before; nothing unless given. */
+  readonly journal?: Journal;
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
@@ -41,12 +44,12 @@ export function sensitivityPasses(calls: number, kinds: number): number {
  * schedule moves the sample, squared. Once d is white noise, once what an exit is off by at the same x. Channels of a
  * learned variance stay as they are; means are over elements. Where a solver asks several times in a step, a mistake is
  * made at each call, and S_i is the sum over the calls whose nearest timestep is i.
- * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
+ * @throws Interrupted after the signal; the journal alone keeps what was measured
  */
 export async function measureSensitivity(
   options: SensitivityOptions,
 ): Promise<{ readonly noise: MeasuredSensitivity; readonly exit: MeasuredSensitivity | undefined }> {
-  const { timesteps, samples, length, diffusion, signal, progress } = options;
+  const { timesteps, samples, length, diffusion, signal, progress, journal = noJournal } = options;
   const calls = callsOf(options.solver, diffusion, timesteps);
   const ratios = (): Ratio[] => calls.map(() => ratio());
   const [noise, exit] = [ratios(), ratios()];
@@ -55,29 +58,36 @@ export async function measureSensitivity(
     for (let from = 0; from < samples; from += options.batch) {
       const count = Math.min(options.batch, samples - from);
       const predictors = options.begin();
-      const trajectory = await followed(options, { from, count }, predictors.full);
-      const { y, asked } = trajectory;
-      const follow = async (call: number, mistake: Float32Array, into: readonly Ratio[]): Promise<void> => {
-        const [t, truth] = [calls[call], asked[call]?.answer];
+      // Not drawn again where all that begins from it is recalled.
+      let known: Promise<Followed> | undefined;
+      const trajectory = (): Promise<Followed> =>
+        (known ??= followed(options, { from, count }, predictors.full));
+      /** How far each sample ends from full depth, and how large its mistake was. */
+      const follow = async (call: number, mistake: Float32Array): Promise<Entry> => {
+        const full = await trajectory();
+        const [t, truth] = [calls[call], full.asked[call]?.answer];
         if (t === undefined || !truth) throw new Error(`call ${call} was not seen`);
         const wrong = plus(truth, mistake, count);
-        const moved = await trajectory.goOn(call, (x, t, at) =>
-          at === call ? Promise.resolve(wrong) : predictors.full(x, t, y, at),
+        const moved = await full.goOn(call, (x, t, at) =>
+          at === call ? Promise.resolve(wrong) : predictors.full(x, t, full.y, at),
         );
-        const drifts = driftsOf(moved, trajectory);
         const scale = epsilonPer(diffusion.prediction, levelAt(diffusion, t).alpha);
-        drifts.forEach((drift, i) =>
-          into[call]?.add(drift, scale * meanSquare(i, length, (j) => mistake[j] ?? NaN)),
-        );
+        const squares = Array.from(full.y, (_, i) => scale * meanSquare(i, length, (j) => mistake[j] ?? NaN));
+        return [driftsOf(moved, full), squares];
       };
+      const add = (into: Ratio | undefined, [drifts = [], squares = []]: Entry): void =>
+        drifts.forEach((drift, i) => into?.add(drift, squares[i] ?? NaN));
       for (const [call, t] of calls.entries()) {
-        if (signal.aborted)
-          throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
-        await follow(call, whiteNoise(options, call, from, count), noise);
-        if (predictors.exit) {
-          const { x, answer } = asked[call] ?? { x: new Float32Array(), answer: new Float32Array() };
-          const early = await predictors.exit(x, t, y, call);
-          await follow(call, minus(early, answer, count, length), exit);
+        if (signal.aborted) throw new Interrupted(`stopped after ${from} of ${samples} samples.`);
+        add(noise[call], await journal.next(() => follow(call, whiteNoise(options, call, from, count))));
+        const { exit: early } = predictors;
+        if (early) {
+          const found = await journal.next(async () => {
+            const { asked, y } = await trajectory();
+            const { x, answer } = asked[call] ?? { x: new Float32Array(), answer: new Float32Array() };
+            return follow(call, minus(await early(x, t, y, call), answer, count, length));
+          });
+          add(exit[call], found);
           isExitMeasured = true;
         }
         progress.update(from * calls.length + (call + 1) * count, samples * calls.length, {});

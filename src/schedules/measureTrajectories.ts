@@ -7,6 +7,7 @@ import { callsOf } from '../samplers/solvers.js';
 import { stream } from '../random.js';
 import type { Progress } from '../training/progress.js';
 import type { Statistic } from './errorTable.js';
+import { noJournal, type Entry, type Journal } from './journal.js';
 import { driftsOf, followed, meanSquare, minus, type FollowOptions, type Followed } from './follow.js';
 import { moments, type Moments } from './moments.js';
 import { ratio } from './ratio.js';
@@ -46,6 +47,8 @@ export interface TrajectoriesOptions extends TrajectoriesPlan, FollowOptions {
   readonly samples: number;
   readonly batch: number;
   begin(): PredictAt;
+  /** Recalls what was measured before; nothing unless given. */
+  readonly journal?: Journal;
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
@@ -67,12 +70,12 @@ interface Change {
  * i and no other; one that remembers was given the call before. Of pairs the same where exits answer two calls: how far
  * that is from the sum of both alone is what an additive model of a schedule misses. The excess of an exit there is that of
  * an error table, at what is sampled instead of noisy data.
- * @throws Interrupted after the signal; nothing is kept of an unfinished measurement
+ * @throws Interrupted after the signal; the journal alone keeps what was measured
  */
 export async function measureTrajectories(
   options: TrajectoriesOptions,
 ): Promise<Pick<Trajectories, 'single' | 'pairs' | 'additive' | 'steps'>> {
-  const { samples, exits, depth, signal, progress, fewer } = options;
+  const { samples, exits, depth, signal, progress, fewer, journal = noJournal } = options;
   const calls = callsOf(options.solver, options.diffusion, options.timesteps).length;
   const pairs = pairsOf(options);
   const [single, excess] = [moments(exits.length * calls), moments(exits.length * calls)];
@@ -90,26 +93,32 @@ export async function measureTrajectories(
         progress.update(Math.round(done), Math.round(work * samples), {});
         // An eager engine blocks the event loop while it computes; here signals get their turn.
         await setImmediate();
-        if (signal.aborted)
-          throw new Interrupted(`stopped after ${from} of ${samples} samples; nothing was written.`);
+        if (signal.aborted) throw new Interrupted(`stopped after ${from} of ${samples} samples.`);
       };
-      const predict = options.begin();
-      const trajectory = await followed(options, { from, count }, (...asked) => predict(depth, ...asked));
+      // Not drawn again where all that begins from it is recalled.
+      let known: Promise<Followed> | undefined;
+      const drawn = async (): Promise<Followed> => {
+        const predict = options.begin();
+        return followed(options, { from, count }, (...asked) => predict(depth, ...asked));
+      };
+      const trajectory = (): Promise<Followed> => (known ??= drawn());
+      const follow = async (changes: Changes): Promise<Entry> => {
+        const entry = await journal.next(async () => changed(options, await trajectory(), changes));
+        await did(passesOf(changes, calls));
+        return entry;
+      };
       await did(calls);
       const alone = new Map<string, readonly number[]>();
       for (const [k, exit] of exits.entries())
         for (let call = firstOf(exit); call < calls; call++) {
-          const changes: Changes = new Map([[call, exit]]);
-          const { drifts, excesses } = await changed(options, trajectory, changes);
+          const [drifts = [], excesses = []] = await follow(new Map([[call, exit]]));
           alone.set(keyOf({ call, exit }), drifts);
           drifts.forEach((drift) => single.add(k * calls + call, drift));
           excesses.forEach((value) => excess.add(k * calls + call, value));
-          await did(passesOf(changes, calls));
         }
       const [drifted, summed] = [new Float64Array(count), new Float64Array(count)];
       for (const [p, { first, second }] of pairs.entries()) {
-        const changes: Changes = new Map([first, second].map(({ call, exit }) => [call, exit]));
-        const { drifts } = await changed(options, trajectory, changes);
+        const [drifts = []] = await follow(new Map([first, second].map(({ call, exit }) => [call, exit])));
         drifts.forEach((drift, i) => {
           const sum = (alone.get(keyOf(first))?.[i] ?? NaN) + (alone.get(keyOf(second))?.[i] ?? NaN);
           both.add(p, drift);
@@ -117,16 +126,18 @@ export async function measureTrajectories(
           drifted[i] = (drifted[i] ?? 0) + drift;
           summed[i] = (summed[i] ?? 0) + sum;
         });
-        await did(passesOf(changes, calls));
       }
       drifted.forEach((drift, i) => additive.add(drift, summed[i] ?? NaN));
       for (const [n, { timesteps }] of fewer.entries()) {
-        const ended = options.begin();
-        const { final, asked } = await followed({ ...options, timesteps }, { from, count }, (...of) =>
-          ended(depth, ...of),
-        );
-        driftsOf(final, trajectory).forEach((drift) => inFewer.add(n, drift));
-        await did(asked.length);
+        const [drifts = []] = await journal.next(async () => {
+          const ended = options.begin();
+          const { final } = await followed({ ...options, timesteps }, { from, count }, (...of) =>
+            ended(depth, ...of),
+          );
+          return [driftsOf(final, await trajectory())];
+        });
+        drifts.forEach((drift) => inFewer.add(n, drift));
+        await did(callsOf(options.solver, options.diffusion, timesteps).length);
       }
     }
   } finally {
@@ -169,12 +180,9 @@ export async function measureTrajectories(
 
 /**
  * How far each sample ends from full depth where exits answer some calls, and how far the first of them is from it there.
+ * @returns both, by sample
  */
-async function changed(
-  options: TrajectoriesOptions,
-  of: Followed,
-  changes: Changes,
-): Promise<{ readonly drifts: readonly number[]; readonly excesses: readonly number[] }> {
+async function changed(options: TrajectoriesOptions, of: Followed, changes: Changes): Promise<Entry> {
   const { depth, diffusion, length } = options;
   const predict = options.begin();
   const first = Math.min(...changes.keys());
@@ -191,7 +199,7 @@ async function changed(
     }
     return answer;
   });
-  return { drifts: driftsOf(moved, of), excesses };
+  return [driftsOf(moved, of), excesses];
 }
 
 function needsFull(changes: Changes): boolean {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { ErrorTable } from '../../src/schedules/errorTable.js';
 import { readTrajectories } from '../../src/schedules/trajectories.js';
@@ -77,8 +77,8 @@ describe('profile', () => {
       expect(await refusalOf('profile', run, '--shard', shard)).toBe(
         `--shard is ${shard}, expected i/n such as 2/4, with i from 1 to n.`,
       );
-    expect(await refusalOf('profile', run, '--trajectories', '--resume')).toBe(
-      '--resume means nothing here: only the measuring of an error table goes on. Leave it out.',
+    expect(await refusalOf('profile', run, '--merge', '--resume')).toBe(
+      '--resume means nothing here: merging measures nothing. Leave it out.',
     );
     expect(await refusalOf('profile', run, '--shard', '1/2', '--in', 'v')).toBe(
       '--in means nothing here: only an error table is shown. Leave it out.',
@@ -88,6 +88,25 @@ describe('profile', () => {
     );
     await told('profile', run, '--samples', '8', '--shard', '1/3');
     expect(await refusalOf('profile', run, '--merge')).toContain('Measure all parts alike');
+  });
+
+  it.each(['trajectories', 'sensitivity'])('goes on with %s where it was stopped', async (kind) => {
+    const set = ['profile.trajectories=4', 'profile.batch=3', 'schedule.steps=5', 'profile.pairs=6'];
+    const words = ['profile', run, `--${kind}`, ...set.flatMap((one) => ['--set', one])];
+    expect(await refusalOf(...words, '--resume')).toContain(`there is no ${run}/${kind}.partial.json`);
+    await told(...words);
+    const whole = readFileSync(`${run}/${kind}.json`);
+    const { code, err } = await exithead(words, abortsAtLook(7));
+    expect(code).toBe(130);
+    expect(err).toMatch(/stopped after \d of 4 samples\. What was measured is kept, and --resume goes on/);
+    expect(await refusalOf(...words, '--resume', '--seed', '9')).toContain(
+      'its seed is not what is asked for',
+    );
+    rmSync(`${run}/${kind}.json`);
+    await told(...words, '--resume');
+    expect(readFileSync(`${run}/${kind}.json`)).toEqual(whole);
+    expect(existsSync(`${run}/${kind}.partial.json`)).toBe(false);
+    rmSync(`${run}/${kind}.json`);
   });
 
   it('follows exits through trajectories', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { alphaBar, ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { respace } from '../../src/diffusion/respace.js';
 import { Interrupted } from '../../src/errors.js';
+import type { Entry, Journal } from '../../src/schedules/journal.js';
 import { initialNoise } from '../../src/samplers/noise.js';
 import {
   measureTrajectories,
@@ -196,10 +197,37 @@ describe('drifts along trajectories', () => {
     expect([pairs, additive]).toEqual([[], null]);
   });
 
+  it('go on from a journal to the same numbers, with what it tells not measured again', async () => {
+    const entries: Entry[] = [];
+    const whole = await measured({
+      journal: {
+        async next(measure) {
+          const entry = await measure();
+          entries.push(entry);
+          return entry;
+        },
+      },
+    });
+    for (const known of [0, 7, entries.length - 1, entries.length]) {
+      let at = 0;
+      const before = passes;
+      const journal: Journal = {
+        next: (measure) => {
+          const entry = at < known ? entries[at] : undefined;
+          at++;
+          return entry ? Promise.resolve(entry) : measure();
+        },
+      };
+      expect(await measured({ journal })).toEqual(whole);
+      expect(at).toBe(entries.length);
+      if (known === entries.length) expect(passes).toBe(before);
+    }
+  });
+
   it('stop on the signal', async () => {
     const controller = new AbortController();
     controller.abort();
     await expect(measured({ signal: controller.signal })).rejects.toThrow(Interrupted);
-    await expect(measured({ signal: controller.signal })).rejects.toThrow('nothing was written');
+    await expect(measured({ signal: controller.signal })).rejects.toThrow('stopped after 0 of 6 samples');
   });
 });
