@@ -4,7 +4,7 @@ import { draw, type Drawing } from '../src/bundle/draw.js';
 import { exportBundle, schedulePath } from '../src/bundle/export.js';
 import { openBundle } from '../src/bundle/openBundle.js';
 import { profileRun } from '../src/bundle/profileRun.js';
-import { stepCountsOf } from '../src/bundle/scheduleRun.js';
+import { scheduleByRule, stepCountsOf } from '../src/bundle/scheduleRun.js';
 import { openBackbone } from '../src/checkpoints/backbone.js';
 import { main } from '../src/commands/main.js';
 import { duration } from '../src/commands/progress.js';
@@ -24,7 +24,7 @@ import { imageGrid, type Picture } from '../src/report/grid.js';
 import { writeReport, type Report } from '../src/report/page.js';
 import { runReport } from '../src/report/runReport.js';
 import { drift, type Drawn } from '../src/samplers/compare.js';
-import { placeOf, solveOverSteps } from '../src/schedules/overSteps.js';
+import { placeOf } from '../src/schedules/overSteps.js';
 import { writeSchedule } from '../src/schedules/schedule.js';
 import { openTrained, type Trained } from '../src/training/openTrained.js';
 import { startRun } from '../src/training/startRun.js';
@@ -78,8 +78,8 @@ const quickstart = verb({
     await profileTrajectories(trained, call, terminal);
 
     const { speedup } = config.schedule;
-    title(`3. Solve for the exits that lose least at ${speedup}x, and export the bundle`);
-    const schedule = solveOverSteps(await stepCountsOf(trained), { speedup });
+    title(`3. Choose which exit runs when at ${speedup}x, and export the bundle`);
+    const schedule = await scheduleByRule(trained, await stepCountsOf(trained));
     await writeSchedule(schedulePath(run), schedule);
     const bundle = join(run.path, 'bundle');
     await exportBundle(trained, bundle);

@@ -5,13 +5,16 @@ import { respace } from '../diffusion/respace.js';
 import { unreachable, UserError } from '../errors.js';
 import { modelIn } from '../exits/precision.js';
 import { isFile } from '../files/disk.js';
+import { everyNthStep } from '../schedules/everyNth.js';
 import { exitSeconds } from '../schedules/exitSeconds.js';
 import type { SolveOptions } from '../schedules/options.js';
-import type { StepCount } from '../schedules/overSteps.js';
-import type { MeasuredCosts } from '../schedules/schedule.js';
+import { solveOverSteps, type StepCount } from '../schedules/overSteps.js';
+import type { MeasuredCosts, Schedule } from '../schedules/schedule.js';
 import { readSensitivity, requireMeasuredOn, type Sensitivity } from '../schedules/sensitivity.js';
+import { trainedSchedule } from '../schedules/solve.js';
 import { closedFormWeights, sensitivityAt, trajectoryWeights } from '../schedules/stepWeights.js';
 import { readTrajectories, requireTrajectoriesOf, type Trajectories } from '../schedules/trajectories.js';
+import { exitsTrained } from '../training/finetune.js';
 import type { Work } from '../training/fit.js';
 import type { Trained } from '../training/openTrained.js';
 import { errorTableOf, sensitivityPath, trajectoriesPath } from './export.js';
@@ -53,6 +56,50 @@ export async function stepCountsOf(trained: Trained, measured?: MeasuredCosts): 
     };
     return { options, drift: drifts?.(count) };
   });
+}
+
+/**
+ * The schedule that `schedule.rule` asks for.
+ * @param counts the numbers of steps to choose among (`stepCountsOf`)
+ * @param options bySpeed: by `schedule.speedup`, even where `schedule.maxExcess` is set
+ * @throws UserError if it is out of reach, or the rule does not fit how the run was trained
+ */
+export async function scheduleByRule(
+  trained: Trained,
+  counts: readonly StepCount[],
+  { bySpeed = false }: { readonly bySpeed?: boolean } = {},
+): Promise<Schedule> {
+  const { run, config, backbone } = trained;
+  const { rule, speedup, maxExcess } = config.schedule;
+  const [most] = counts;
+  if (!most) throw new Error('a schedule has some number of steps');
+  switch (rule) {
+    case 'solved':
+      return withWeights(
+        solveOverSteps(counts, maxExcess === undefined || bySpeed ? { speedup } : { maxExcess }),
+        trained,
+      );
+    case 'refreshed':
+      if (maxExcess !== undefined && !bySpeed)
+        throw new UserError(
+          'schedule.maxExcess asks for the cheapest schedule, but schedule.rule is refreshed, which goes by schedule.speedup. Leave one of them out.',
+        );
+      return withWeights(everyNthStep(counts, speedup), trained);
+    case 'trained':
+      if (config.mode === 'frozen')
+        throw new UserError(
+          `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
+        );
+      return withWeights(trainedSchedule(most.options, await exitsTrained(config, backbone.spec)), trained);
+    default:
+      return unreachable(rule);
+  }
+}
+
+/** Says where the weights came from, for whoever reads the file. */
+export function withWeights(schedule: Schedule, { config }: Pick<Trained, 'config'>): Schedule {
+  const { weights } = config.schedule;
+  return weights === 'uniform' ? schedule : { ...schedule, asked: { ...schedule.asked, weights } };
 }
 
 /** What schedule.weights says of any steps; undefined where all count alike. */

@@ -1,7 +1,7 @@
 // exithead schedule: solves for the exits that lose least at a speed-up, or the cheapest that lose little.
 import { join } from 'node:path';
 import { schedulePath } from '../bundle/export.js';
-import { secondsOf, stepCountsOf } from '../bundle/scheduleRun.js';
+import { scheduleByRule, secondsOf, stepCountsOf, withWeights } from '../bundle/scheduleRun.js';
 import { engineLine } from '../engine/engine.js';
 import { unreachable, UserError } from '../errors.js';
 import {
@@ -17,18 +17,9 @@ import {
   scheduleOfCounts,
   writeBlockCounts,
 } from '../schedules/blockCounts.js';
-import { everyNthStep } from '../schedules/everyNth.js';
 import { pointOf, writeFront, type FrontPoint } from '../schedules/frontFile.js';
-import {
-  frontOverSteps,
-  solveOverSteps,
-  withDrift,
-  type Ask,
-  type StepCount,
-} from '../schedules/overSteps.js';
+import { frontOverSteps, withDrift, type StepCount } from '../schedules/overSteps.js';
 import { stretchesOf, writeSchedule, type MeasuredCosts, type Schedule } from '../schedules/schedule.js';
-import { trainedSchedule } from '../schedules/solve.js';
-import { exitsTrained } from '../training/finetune.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
 import type { schedule as declaration } from './declarations.js';
 import { refinedSchedule } from './scheduleRefine.js';
@@ -44,7 +35,7 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   const { run, backbone, config } = trained;
   requireOneAnswer(call);
   const counts = await stepCountsOf(trained, await measuredOf(trained, call, terminal));
-  const solved = withWeights(await chosen(trained, counts, call), trained);
+  const solved = await chosen(trained, counts, call);
   const { schedule, search } = call.options.refine
     ? await refinedSchedule(trained, counts, solved, call, terminal)
     : { schedule: solved, search: undefined };
@@ -117,53 +108,18 @@ async function measuredOf(
   }
 }
 
-/** The schedule that was asked for: given, trained or solved. */
+/** The schedule that was asked for: given, or by the rule of the config. */
 async function chosen(trained: Trained, counts: readonly StepCount[], call: ScheduleCall): Promise<Schedule> {
-  const { rule, speedup, maxExcess } = trained.config.schedule;
   const { from } = call.options;
   const [most] = counts;
-  if (!most) throw new Error('a schedule has some number of steps');
-  if (from !== undefined) return scheduleOfCounts(most.options, await readBlockCounts(from), from);
-  switch (rule) {
-    case 'solved': {
-      const asksSpeed = call.set.some(({ key }) => key === 'schedule.speedup');
-      const ask: Ask = maxExcess === undefined || asksSpeed ? { speedup } : { maxExcess };
-      return solveOverSteps(counts, ask);
-    }
-    case 'refreshed':
-      if (maxExcess !== undefined)
-        throw new UserError(
-          'schedule.maxExcess asks for the cheapest schedule, but schedule.rule is refreshed, which goes by schedule.speedup. Leave one of them out.',
-        );
-      return everyNthStep(counts, speedup);
-    case 'trained':
-      return trainedSchedule(most.options, await trainedExits(trained, call));
-    default:
-      return unreachable(rule);
-  }
-}
-
-/** By native t, [T]. @throws UserError where none were trained, or more is asked */
-async function trainedExits(
-  { run, config, backbone }: Trained,
-  { set }: ScheduleCall,
-): Promise<Float32Array> {
-  if (config.mode === 'frozen')
+  if (from !== undefined && most)
+    return withWeights(scheduleOfCounts(most.options, await readBlockCounts(from), from), trained);
+  const aim = call.set.find(({ key }) => key === 'schedule.speedup' || key === 'schedule.maxExcess');
+  if (trained.config.schedule.rule === 'trained' && aim)
     throw new UserError(
-      `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
+      `${aim.from} asks for a speed-up, but schedule.rule is trained, whose exits are what they are. Leave one of them out.`,
     );
-  const asked = set.find(({ key }) => key === 'schedule.speedup' || key === 'schedule.maxExcess');
-  if (asked)
-    throw new UserError(
-      `${asked.from} asks for a speed-up, but schedule.rule is trained, whose exits are what they are. Leave one of them out.`,
-    );
-  return exitsTrained(config, backbone.spec);
-}
-
-/** Says where the weights came from, for whoever reads the file. */
-function withWeights(schedule: Schedule, { config }: Trained): Schedule {
-  const { weights } = config.schedule;
-  return weights === 'uniform' ? schedule : { ...schedule, asked: { ...schedule.asked, weights } };
+  return scheduleByRule(trained, counts, { bySpeed: aim?.key === 'schedule.speedup' });
 }
 
 /** The best simple schedules that cost no more, in the order of what they lose. */
