@@ -169,7 +169,8 @@ export async function draw(opened: OpenedBundle, options: DrawOptions): Promise<
     perSample &&
     (await openPerSample(engine, model, perSample.uncertainty, perSample.threshold, isGuided, prompts));
   try {
-    if (compare) for (const one of [denoiser, apart]) await one?.warmUp(Math.min(config.batch, config.count));
+    if (compare)
+      for (const one of [denoiser, apart, leaving]) await one?.warmUp(Math.min(config.batch, config.count));
     const ways: Way[] = [
       leaving
         ? leavingWay(leaving, plan)

@@ -40,6 +40,8 @@ export interface PerSampleDenoiser {
   /** Prediction of the exit that each sample leaves at, [B, outChannels, H, W] flat. */
   predict(request: Request): Promise<Float32Array>;
   spent(): Spent;
+  /** Runs all that is compiled twice on zeros, as `Denoiser.warmUp`; nothing of it counts as spent. */
+  warmUp(count: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -84,17 +86,19 @@ export async function openPerSample(
   const inputs: Inputs = { ...query, ...state };
   const left = new Map<number, number>();
   let asked = 0;
+  const queried = async ({ x, t, y, guidance }: Request): Promise<Feeds> => ({
+    ...{ x, t: new Float32Array(y.length).fill(t) },
+    ...(await prompts.feeds(y)),
+    ...(isGuided && (await prompts.guidanceFeeds(guidance))),
+  });
   return {
-    async predict({ x, t, y, guidance }) {
+    async predict(request) {
+      const { x, y } = request;
       const count = y.length;
       const out = new Float32Array((x.length / spec.channels) * spec.outChannels);
       const length = out.length / count;
       let rows = Array.from({ length: count }, (_, i) => i);
-      let known: Feeds = {
-        ...{ x, t: new Float32Array(count).fill(t) },
-        ...(await prompts.feeds(y)),
-        ...(isGuided && (await prompts.guidanceFeeds(guidance))),
-      };
+      let known = await queried(request);
       for (const { exit, stretch, ask, leave } of stops) {
         known = { ...known, ...(await call(stretch, known)) };
         const said = ask && floats((await call(ask, known))['uncertainty']);
@@ -117,6 +121,18 @@ export async function openPerSample(
       }
       asked += count;
       return out;
+    },
+    async warmUp(count) {
+      const x = new Float32Array(count * spec.channels * spec.imageSize ** 2);
+      const asked = await queried({ x, t: 0, y: new Int32Array(count), guidance: 1 });
+      for (let times = 0; times < 2; times++) {
+        let known = asked;
+        for (const { stretch, ask, leave } of stops) {
+          known = { ...known, ...(await call(stretch, known)) };
+          if (ask) await call(ask, known);
+          await call(leave, known);
+        }
+      }
     },
     spent() {
       const [whole] = stops.slice(-1);

@@ -47,6 +47,16 @@ describe.each([1, 2])('leaving per sample, with guidance %d', (guidance) => {
     await whole.dispose();
   });
 
+  it('draws the same after warming up, which counts as nothing spent', async () => {
+    const perSample = await openPerSample(onnx, model, uncertainty, 1, isGuided);
+    const cold = await perSample.predict(request(guidance));
+    const { exits, depthUsed } = perSample.spent();
+    await perSample.warmUp(count);
+    expect(perSample.spent()).toEqual({ exits, depthUsed });
+    expect(await perSample.predict(request(guidance))).toEqual(cold);
+    await perSample.dispose();
+  });
+
   it('is, sample by sample, what each gets alone, at the exit it leaves at', async () => {
     const perSample = await openPerSample(onnx, model, uncertainty, 1, isGuided);
     const whole = await openDenoiser(onnx, model, [1, 2, 3], isGuided);
