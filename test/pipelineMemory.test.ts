@@ -109,6 +109,24 @@ describe('a search near the solved schedule', () => {
     }
   });
 
+  it('moves steps of either half of guidance where those leave apart', async () => {
+    const keys = ['halves=separate', 'refine.samples=12', 'refine.candidates=3', 'refine.rounds=2'];
+    const set = keys.flatMap((key) => ['--set', `schedule.${key}`]);
+    const start = (await told('schedule', run, '--speedup', '1.3', ...set)) as unknown as Schedule;
+    const words = ['schedule', run, '--speedup', '1.3', '--refine', ...set];
+    const { search } = (await told(...words)) as unknown as { readonly search: Search };
+    const { available, exits, unconditional } = await readSchedule(`${run}/schedule.json`);
+    expect(macsOf(available, exits, unconditional)).toBeLessThanOrEqual(
+      macsOf(start.available, start.exits, start.unconditional),
+    );
+    const moved = search.rounds.filter((round) => round.moved).at(-1);
+    expect([exits, unconditional]).toEqual([
+      moved?.exits ?? start.exits,
+      moved?.unconditional ?? start.unconditional,
+    ]);
+    expect(unconditional).toHaveLength(exits.length);
+  });
+
   it('says what it would draw, and draws nothing', async () => {
     const { out } = await exithead(['schedule', run, '--refine', '--dry-run']);
     expect(out).toMatch(/refining draws at most 90 sets of 256 images/);

@@ -2,7 +2,7 @@
 import { openData } from '../data/open.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { diffusion } from '../diffusion/betas.js';
-import { unreachable, UserError } from '../errors.js';
+import { unreachable } from '../errors.js';
 import { differenceOf, estimateOf, meanOf, type Estimate } from '../evaluate/estimate.js';
 import { frechetEstimate, frechetReference } from '../evaluate/frechet.js';
 import { referenceFeatures } from '../evaluate/reference.js';
@@ -20,7 +20,7 @@ import type { Progress } from '../training/progress.js';
 import type { Trained } from '../training/openTrained.js';
 import { openPictureVae, picturesOf } from '../vae/pictures.js';
 import { openJudge } from './openJudge.js';
-import { openRunDenoiser } from './runDenoiser.js';
+import { openRunApart, openRunDenoiser } from './runDenoiser.js';
 
 export interface RefineRun extends Omit<Work, 'progress'> {
   readonly trained: Trained;
@@ -45,10 +45,6 @@ interface Measure {
 export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
   const { trained, start, counts } = run;
   const { candidates, rounds } = trained.config.schedule.refine;
-  if (start.unconditional)
-    throw new UserError(
-      'schedules whose halves of guidance leave apart are not refined. Leave --refine out, or set schedule.halves=together.',
-    );
   const [most] = counts;
   if (!most) throw new Error('a schedule has some number of steps');
   const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
@@ -60,7 +56,8 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
     try {
       return await refine({
         ...{ start, abreast: candidates, rounds },
-        nameOf: ({ timesteps, exits }) => `${timesteps.length} steps: ${exits.join()}`,
+        nameOf: ({ timesteps, exits, unconditional = [] }) =>
+          `${timesteps.length} steps: ${exits.join()}, ${unconditional.join()}`,
         neighbours: (of) => [...elsewhere, ...oneMoveFrom(of, counts, budget)],
         measure: async (schedule, noise) => measure.of(await studio.draw(schedule, noise), noise),
         difference: differenceOf,
@@ -81,12 +78,15 @@ interface Studio {
   dispose(): Promise<void>;
 }
 
-async function openStudio({ trained, engine, signal, progressOf }: RefineRun): Promise<Studio> {
+async function openStudio({ trained, start, engine, signal, progressOf }: RefineRun): Promise<Studio> {
   const { config, backbone } = trained;
   const { spec } = backbone;
   const { samples, candidates, rounds } = config.schedule.refine;
   const { clip, batch } = config.sample;
-  const denoiser = await openRunDenoiser(trained, engine, exitsOf(trained.model));
+  const opened = exitsOf(trained.model);
+  const denoiser = start.unconditional
+    ? await openRunApart(trained, engine, opened)
+    : await openRunDenoiser(trained, engine, opened);
   const length = spec.channels * spec.imageSize ** 2;
   const settings = {
     ...{ signal, length, clip, batch, count: samples, classes: denoiser.prompts.count },
@@ -100,10 +100,11 @@ async function openStudio({ trained, engine, signal, progressOf }: RefineRun): P
     async draw(schedule, noise) {
       const out = new Float32Array(samples * length);
       const options = { ...settings, timesteps: schedule.timesteps, seed: config.seed + noise };
+      const unconditional = schedule.unconditional && { ...schedule, exits: schedule.unconditional };
       for (let from = 0; from < samples; from += batch) {
         const predict = denoiser.begin();
         const images = await generateBatch(options, from, Math.min(batch, samples - from), (x, t, y) =>
-          predict(exitAt(schedule, t), x, t, y),
+          predict(exitAt(schedule, t), x, t, y, unconditional && exitAt(unconditional, t)),
         );
         out.set(images, from * length);
       }

@@ -16,6 +16,7 @@ export interface Search {
     readonly tried: number;
     readonly steps: number;
     readonly exits: readonly number[];
+    readonly unconditional?: readonly number[] | undefined;
     readonly seen: Difference;
     readonly proved: Difference | null;
     readonly moved: boolean;
@@ -55,6 +56,7 @@ export async function refinedSchedule(
       stopped,
       rounds: made.map(({ tried, best: to, seen, proved = null, moved }) => ({
         ...{ tried, steps: to.timesteps.length, exits: to.exits, seen, proved, moved },
+        ...(to.unconditional && { unconditional: to.unconditional }),
       })),
     },
   };

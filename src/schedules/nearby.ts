@@ -1,11 +1,10 @@
 // Which schedules does a refinement try beside its own? Those of other numbers of steps, and those one move away.
-import { tooEarly } from '../exits/memory.js';
 import { costOfSchedule, refreshedSchedule } from './baselines.js';
 import { remembering } from './errorTable.js';
 import { neighboursOf } from './neighbours.js';
 import { withDrift, type StepCount } from './overSteps.js';
 import { predict } from './predict.js';
-import type { Schedule } from './schedule.js';
+import { refreshesOf, type Schedule, type Steps } from './schedule.js';
 import { fullCost, mostSpeedup, solveSchedule } from './solve.js';
 
 /**
@@ -20,27 +19,39 @@ export function atEveryCount(start: Schedule, counts: readonly StepCount[], budg
     const speedup = Math.max(1, fullCost(options) / budget);
     if (speedup > mostSpeedup(options)) return [];
     const refreshed = refreshedSchedule(options, speedup);
-    return [solveSchedule(options, speedup), ...(refreshed ? [refreshed] : [])].map(({ exits }) =>
-      asRefined(start, exits, count, counts),
+    return [solveSchedule(options, speedup), ...(refreshed ? [refreshed] : [])].map((one) =>
+      asRefined(start, one, count, counts),
     );
   });
 }
 
-/** Schedules one move away that cost no more, the best predicted first. */
+/**
+ * Schedules one move away that cost no more, the best predicted first. Where halves of guidance leave apart, a move takes
+ * steps of either.
+ */
 export function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
   const count = countOf(of, counts);
   const { options } = count;
   const memory = remembering(options.table.exits);
   const depth = options.table.exits.at(-1)?.exit ?? NaN;
   const remembers = (exit: number): boolean => memory.some((at) => at.exit === exit);
-  const told = (exits: readonly number[]): Schedule => asRefined(of, exits, count, counts);
-  return neighboursOf(of.exits, {
+  const { length } = of.exits;
+  /** Both halves, one after the other. */
+  const halvesOf = (all: readonly number[]): Halves => ({
+    exits: all.slice(0, length),
+    ...(of.unconditional && { unconditional: all.slice(length) }),
+  });
+  const told = (all: readonly number[]): Schedule => asRefined(of, halvesOf(all), count, counts);
+  const isTooEarly = ({ exits, unconditional = exits }: Halves): boolean => {
+    const [first = Infinity] = refreshesOf({ exits, unconditional }, depth);
+    return [exits, unconditional].some((half) => half.some((exit, i) => i < first && remembers(exit)));
+  };
+  return neighboursOf([...of.exits, ...(of.unconditional ?? [])], {
     exits: options.table.exits
       .map(({ exit }) => exit)
       .filter((exit) => exit === depth || (options.exits?.includes(exit) ?? true)),
-    allows: (exits) =>
-      tooEarly(exits, depth, remembers) < 0 && costOfSchedule(options, told(exits)) <= budget,
-    loss: (exits) => told(exits).predicted.excess,
+    allows: (all) => !isTooEarly(halvesOf(all)) && costOfSchedule(options, told(all)) <= budget,
+    loss: (all) => told(all).predicted.excess,
   }).map(told);
 }
 
@@ -51,11 +62,15 @@ export function countOf({ timesteps }: Schedule, counts: readonly StepCount[]): 
   return found;
 }
 
+/** Exits of every step, in each half of guidance where those leave apart. */
+type Halves = Pick<Steps, 'exits' | 'unconditional'>;
+
 function asRefined(
   { asked }: Schedule,
-  exits: readonly number[],
+  { exits, unconditional }: Halves,
   count: StepCount,
   counts: readonly StepCount[],
 ): Schedule {
-  return withDrift(predict(count.options, exits, { ...asked, rule: 'refined' }), count, counts);
+  const made = predict(count.options, exits, { ...asked, rule: 'refined' }, unconditional);
+  return withDrift(made, count, counts);
 }

@@ -46,6 +46,28 @@ test('of every step count, the solved schedule and the one refreshed at every n-
   expect(losses[2]).toBeLessThanOrEqual(losses[3] ?? NaN);
 });
 
+test('where halves of guidance leave apart, one move changes steps of either, after both were at full depth', () => {
+  const apart = counts.map(({ options, drift }) => ({
+    drift,
+    options: { ...options, halves: { guidance: 2 } },
+  }));
+  const both = solveOverSteps(apart, { speedup: 1.5 });
+  const found = oneMoveFrom(both, apart, 2 * budget);
+  const changes = found.map(({ exits, unconditional }) => [
+    exits.filter((exit, i) => exit !== both.exits[i]).length,
+    unconditional?.filter((exit, i) => exit !== both.unconditional?.[i]).length,
+  ]);
+  for (const [own = NaN, other = NaN] of changes) {
+    expect(own + other).toBeGreaterThan(0);
+    expect(own + other).toBeLessThanOrEqual(2);
+  }
+  // Some change one half alone, and some both.
+  expect(changes).toContainEqual([0, 2]);
+  expect(changes).toContainEqual([2, 0]);
+  expect(changes).toContainEqual([1, 1]);
+  for (const { exits, unconditional } of found) expect([exits[0], unconditional?.[0]]).toEqual([4, 4]);
+});
+
 test('schedules one move away keep the budget, begin at full depth, and come with the best first', () => {
   const found = oneMoveFrom(start, counts, budget);
   expect(found.length).toBeGreaterThan(0);
