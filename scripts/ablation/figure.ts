@@ -16,12 +16,14 @@ export function figure(findings: readonly Finding[]): string {
   const series = [...new Set(points.map((point) => point.series))];
   const place = { x: 'depthUsed', y: 'fid', stroke: 'series' } as const;
   const lowest = Math.min(...points.map(({ fid }) => fid));
+  // What is much further does not matter any more.
+  const [bottom, top] = [0.9 * lowest, 1.5 * lowest];
+  const labels = labelled(points, { bottom, top });
   const svg = draw('wide', `FID by depth used: ${series.join(', ')}`, {
     style: { fontSize: '13px', background: 'white', color: '#1b2430' },
     ...{ height: 460, marginLeft: 60, marginBottom: 46, marginRight: 30 },
-    x: { label: 'depth used', grid: true, domain: [0.2, 1] },
-    // What is much further does not matter any more.
-    y: { label: 'FID', grid: true, domain: [0.9 * lowest, 1.5 * lowest], clamp: true },
+    x: { label: 'depth used', grid: true, domain: [0.1, 1] },
+    y: { label: 'FID', grid: true, domain: [bottom, top], clamp: true },
     color: { domain: series, legend: false, scheme: 'observable10' },
     marks: [
       Plot.ruleX(points, {
@@ -33,16 +35,39 @@ export function figure(findings: readonly Finding[]): string {
       }),
       Plot.line(points, { ...place, z: 'series', strokeWidth: 1.5 }),
       Plot.dot(points, { ...place, fill: 'series', r: 3 }),
-      Plot.text(
-        points,
-        Plot.selectMinX({
-          ...{ x: 'depthUsed', y: 'fid', z: 'series', text: 'series', fill: 'series' },
-          ...{ dx: -10, textAnchor: 'end' },
-        }),
-      ),
+      Plot.link(labels, {
+        ...{ x1: labelsEnd, y1: 'at', x2: 'depthUsed', y2: 'fid', stroke: 'series', strokeOpacity: 0.4 },
+      }),
+      Plot.text(labels, {
+        ...{ x: labelsEnd, y: 'at', text: 'series', fill: 'series', dx: -4, textAnchor: 'end' },
+      }),
     ],
   });
   return `${svg}\n`;
+}
+
+/** Depth used left of which names stand. */
+const labelsEnd = 0.34;
+/** Lines of text that fit above each other. */
+const mostLines = 26;
+
+/** The shallowest point of each series, and where its name stands: beside it, unless another name is there. */
+function labelled(
+  points: readonly Point[],
+  { bottom, top }: { readonly bottom: number; readonly top: number },
+): (Point & { readonly at: number })[] {
+  const first = points.filter(
+    (point) => !points.some((other) => other.series === point.series && other.depthUsed < point.depthUsed),
+  );
+  const line = (top - bottom) / mostLines;
+  const placed: (Point & { readonly at: number })[] = [];
+  for (const point of first.toSorted((a, b) => b.fid - a.fid)) {
+    const below = (placed.at(-1)?.at ?? Infinity) - line;
+    placed.push({ ...point, at: Math.min(point.fid, top, below) });
+  }
+  // Names that were pushed below the last line move up together.
+  const lift = Math.max(0, bottom - (placed.at(-1)?.at ?? bottom));
+  return placed.map((point) => ({ ...point, at: point.at + lift }));
 }
 
 function pointsOf(findings: readonly Finding[]): Point[] {
