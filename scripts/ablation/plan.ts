@@ -87,6 +87,8 @@ export const stages: readonly Stage[] = [
     trials: [{ ...rough, budgets: [12] }],
     names: variants.map(({ name }) => name).filter((name) => !thorough.includes(name)),
   },
+  // An hour that tells whether the day of three seeds is worth it; their samples begin with these.
+  { name: 'finals', trials: [{ ...rough, ...fine, seeds: [0] }], names: ['default'] },
   {
     name: 'finals',
     trials: [
