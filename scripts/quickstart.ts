@@ -91,7 +91,8 @@ const quickstart = verb({
     );
     const drawing = await draw(await openBundle(bundle), {
       ...(await work('sample')),
-      ...{ config: config.sample, seed: config.seed, compare: true },
+      // In the steps that the schedule chose.
+      ...{ config: { ...config.sample, steps: schedule.timesteps.length }, seed: config.seed, compare: true },
     });
     const { scheduled, full } = drawing;
     if (!full) throw new Error('a comparison draws at full depth');
