@@ -135,7 +135,8 @@ export function fullTimesFor(
 ): readonly number[] {
   const own = timesFor(schedule, process, asked);
   const { fewer } = schedule.predicted;
-  return fewer && own === schedule.timesteps ? respace(schedule.steps, String(fewer.of)) : own;
+  const isItsOwn = own.join() === schedule.timesteps.join();
+  return fewer && isItsOwn ? respace(schedule.steps, String(fewer.of)) : own;
 }
 
 /**

@@ -48,6 +48,10 @@ describe('the plan of a drawing', () => {
     expect(plan.timesteps).toEqual([900, 600, 300, 0]);
     expect(plan.fullTimesteps).toEqual([999, 888, 777, 666, 555, 444, 333, 222, 111, 0]);
     expect(plan.depthUsed).toBeCloseTo(240 / 1000, 12);
+    const even = { ...fewer.bundle.schedule, timesteps: [999, 666, 333, 0] };
+    const spaced = { ...fewer, bundle: { ...fewer.bundle, schedule: even } };
+    const same = planDrawing(spaced, await config('count=3', 'guidance=1', 'steps=4', 'spacing=even'));
+    expect(same.fullTimesteps).toHaveLength(10);
     const asked = planDrawing(fewer, await config('count=3', 'guidance=1', 'steps=5'));
     expect(asked.fullTimesteps).toEqual(asked.timesteps);
   });
