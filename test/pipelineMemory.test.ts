@@ -91,23 +91,29 @@ describe('a search near the solved schedule', () => {
     return told('schedule', run, '--speedup', '1.3', '--refine', ...keys.flatMap((key) => ['--set', key]));
   };
   const run = at('of-memory-0/001-tiny-memory');
+  /** Multiply-adds of one pass a step, at a speed-up of 1.3. */
+  const budgetOf = ({ available, timesteps }: Schedule): number =>
+    ((timesteps.length * (available.at(-1)?.macs ?? NaN)) / 1.3) * (1 + 1e-8);
 
   it.each([
     ['drift', ['samples=12']],
     ['fid', ['samples=24', 'by=fid', `features=${at('judge.onnx')}`]],
-  ])('ends at one that draws better by %s, or where it began, at no more cost', async (_by, set) => {
-    const start = (await told('schedule', run, '--speedup', '1.3')) as unknown as Schedule;
-    const { search } = (await refined(...set)) as unknown as { readonly search: Search };
-    const found = await readSchedule(`${run}/schedule.json`);
-    expect(macsOf(found.available, found.exits)).toBeLessThanOrEqual(macsOf(start.available, start.exits));
-    expect(search.rounds.length).toBeGreaterThan(0);
-    const moves = search.rounds.filter(({ moved }) => moved);
-    expect(found.exits).toEqual(moves.at(-1)?.exits ?? start.exits);
-    for (const { seen, proved, moved } of search.rounds) {
-      expect(proved !== null).toBe(seen.value < 0);
-      expect(moved).toBe(proved !== null && proved.value < -2 * proved.standardError);
-    }
-  });
+  ])(
+    'ends at one that draws better by %s, or where it began, within the speed-up asked for',
+    async (_by, set) => {
+      const start = (await told('schedule', run, '--speedup', '1.3')) as unknown as Schedule;
+      const { search } = (await refined(...set)) as unknown as { readonly search: Search };
+      const found = await readSchedule(`${run}/schedule.json`);
+      expect(macsOf(found.available, found.exits)).toBeLessThanOrEqual(budgetOf(start));
+      expect(search.rounds.length).toBeGreaterThan(0);
+      const moves = search.rounds.filter(({ moved }) => moved);
+      expect(found.exits).toEqual(moves.at(-1)?.exits ?? start.exits);
+      for (const { seen, proved, moved } of search.rounds) {
+        expect(proved !== null).toBe(seen.value < 0);
+        expect(moved).toBe(proved !== null && proved.value < -2 * proved.standardError);
+      }
+    },
+  );
 
   it('moves steps of either half of guidance where those leave apart', async () => {
     const keys = ['halves=separate', 'refine.samples=12', 'refine.candidates=3', 'refine.rounds=2'];
@@ -116,9 +122,7 @@ describe('a search near the solved schedule', () => {
     const words = ['schedule', run, '--speedup', '1.3', '--refine', ...set];
     const { search } = (await told(...words)) as unknown as { readonly search: Search };
     const { available, exits, unconditional } = await readSchedule(`${run}/schedule.json`);
-    expect(macsOf(available, exits, unconditional)).toBeLessThanOrEqual(
-      macsOf(start.available, start.exits, start.unconditional),
-    );
+    expect(macsOf(available, exits, unconditional)).toBeLessThanOrEqual(2 * budgetOf(start));
     const moved = search.rounds.filter((round) => round.moved).at(-1);
     expect([exits, unconditional]).toEqual([
       moved?.exits ?? start.exits,

@@ -15,6 +15,7 @@ import { atEveryCount, countOf, oneMoveFrom } from '../schedules/nearby.js';
 import type { StepCount } from '../schedules/overSteps.js';
 import { refine, type Refined, type Round } from '../schedules/refine.js';
 import { exitAt, type Schedule } from '../schedules/schedule.js';
+import { budgetAt } from '../schedules/solve.js';
 import type { Work } from '../training/fit.js';
 import type { Progress } from '../training/progress.js';
 import type { Trained } from '../training/openTrained.js';
@@ -38,7 +39,7 @@ interface Measure {
 }
 
 /**
- * The best schedule found: neighbours of the start at all step counts, and one move away from it.
+ * The best schedule found within the speed-up that the start was asked for: at all step counts, and one move away from it.
  * @throws UserError if nobody can judge what is drawn
  * @throws Interrupted after the signal
  */
@@ -47,7 +48,9 @@ export async function refineRun(run: RefineRun): Promise<Refined<Schedule>> {
   const { candidates, rounds } = trained.config.schedule.refine;
   const [most] = counts;
   if (!most) throw new Error('a schedule has some number of steps');
-  const budget = costOfSchedule(countOf(start, counts).options, start) * (1 + 1e-9);
+  // What was asked for may be spent, whatever of it the start leaves over.
+  const own = costOfSchedule(countOf(start, counts).options, start);
+  const budget = Math.max(own, budgetAt(most.options, start.asked.speedup)) * (1 + 1e-9);
   const elsewhere = atEveryCount(start, counts, budget);
   const studio = await openStudio(run);
   try {

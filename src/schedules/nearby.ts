@@ -8,7 +8,7 @@ import { refreshesOf, type Schedule, type Steps } from './schedule.js';
 import { fullCost, mostSpeedup, solveSchedule } from './solve.js';
 
 /**
- * At every step count what costs no more: where the front passes the budget, and full depth at every n-th step, which may
+ * At every step count what keeps the budget: where the front passes the budget, and full depth at every n-th step, which may
  * draw better than is predicted of it.
  * @param start whose settings they are asked for with
  * @param budget in multiply-adds or seconds, as costs are
@@ -26,7 +26,7 @@ export function atEveryCount(start: Schedule, counts: readonly StepCount[], budg
 }
 
 /**
- * Schedules one move away that cost no more, the best predicted first. Where halves of guidance leave apart, a move takes
+ * Schedules one move away that keep the budget, the best predicted first. Where halves of guidance leave apart, a move takes
  * steps of either.
  */
 export function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
