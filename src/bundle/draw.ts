@@ -16,7 +16,7 @@ import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
-import { exitAt, macsOf, type Schedule } from '../schedules/schedule.js';
+import { exitAt, macsOf, unconditionalAt, type Schedule } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
@@ -86,7 +86,7 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
   const unconditional =
     guiding.guidance === 1 || !schedule.unconditional
       ? undefined
-      : calls.map((t) => exitAt({ ...schedule, exits: schedule.unconditional ?? [] }, t));
+      : calls.flatMap((t) => unconditionalAt(schedule, t) ?? []);
   for (const half of [exits, unconditional ?? []]) requireRemembered(half, spec.depth, isMemory);
   if (exits.some(isMemory)) {
     requireNoReturn(calls);

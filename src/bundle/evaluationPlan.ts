@@ -19,7 +19,7 @@ import { requireNoReturn } from '../exits/memory.js';
 import { isRemembering, type Model } from '../exits/model.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
-import { exitAt, readSchedule, type Schedule } from '../schedules/schedule.js';
+import { exitAt, readSchedule, unconditionalAt, type Schedule } from '../schedules/schedule.js';
 import { fullTimesFor, timesFor } from './draw.js';
 import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
@@ -95,9 +95,7 @@ export function planEvaluation(
       return cost({
         ...{ name, kind: 'scheduled', timesteps, model },
         exits: timesteps.map((t) => exitAt(schedule, t)),
-        unconditional:
-          schedule.unconditional &&
-          timesteps.map((t) => exitAt({ ...schedule, exits: schedule.unconditional ?? [] }, t)),
+        unconditional: schedule.unconditional && timesteps.flatMap((t) => unconditionalAt(schedule, t) ?? []),
       });
     },
   );

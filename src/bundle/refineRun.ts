@@ -14,14 +14,14 @@ import { driftsOf } from '../schedules/follow.js';
 import { atEveryCount, countOf, oneMoveFrom } from '../schedules/nearby.js';
 import type { StepCount } from '../schedules/overSteps.js';
 import { refine, type Refined, type Round } from '../schedules/refine.js';
-import { exitAt, type Schedule } from '../schedules/schedule.js';
+import { exitAt, unconditionalAt, type Schedule } from '../schedules/schedule.js';
 import { budgetAt } from '../schedules/solve.js';
 import type { Work } from '../training/fit.js';
 import type { Progress } from '../training/progress.js';
 import type { Trained } from '../training/openTrained.js';
 import { openPictureVae, picturesOf } from '../vae/pictures.js';
 import { openJudge } from './openJudge.js';
-import { openRunApart, openRunDenoiser } from './runDenoiser.js';
+import { openRunDenoiser } from './runDenoiser.js';
 
 export interface RefineRun extends Omit<Work, 'progress'> {
   readonly trained: Trained;
@@ -86,10 +86,8 @@ async function openStudio({ trained, start, engine, signal, progressOf }: Refine
   const { spec } = backbone;
   const { samples, candidates, rounds } = config.schedule.refine;
   const { clip, batch } = config.sample;
-  const opened = exitsOf(trained.model);
-  const denoiser = start.unconditional
-    ? await openRunApart(trained, engine, opened)
-    : await openRunDenoiser(trained, engine, opened);
+  const apart = start.unconditional !== undefined;
+  const denoiser = await openRunDenoiser(trained, engine, exitsOf(trained.model), { apart });
   const length = spec.channels * spec.imageSize ** 2;
   const settings = {
     ...{ signal, length, clip, batch, count: samples, classes: denoiser.prompts.count },
@@ -103,11 +101,10 @@ async function openStudio({ trained, start, engine, signal, progressOf }: Refine
     async draw(schedule, noise) {
       const out = new Float32Array(samples * length);
       const options = { ...settings, timesteps: schedule.timesteps, seed: config.seed + noise };
-      const unconditional = schedule.unconditional && { ...schedule, exits: schedule.unconditional };
       for (let from = 0; from < samples; from += batch) {
         const predict = denoiser.begin();
         const images = await generateBatch(options, from, Math.min(batch, samples - from), (x, t, y) =>
-          predict(exitAt(schedule, t), x, t, y, unconditional && exitAt(unconditional, t)),
+          predict(exitAt(schedule, t), x, t, y, unconditionalAt(schedule, t)),
         );
         out.set(images, from * length);
       }

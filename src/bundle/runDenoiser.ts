@@ -2,8 +2,8 @@
 import { openPrompts } from '../data/openPrompts.js';
 import type { Engine } from '../engine/engine.js';
 import { openApart } from '../exits/apart.js';
+import type { Request } from '../exits/denoiser.js';
 import { openGuided, scaleAt } from '../exits/guided.js';
-import type { Model } from '../exits/model.js';
 import { modelIn } from '../exits/precision.js';
 import type { Prompts } from '../exits/prompts.js';
 import type { Trained } from '../training/openTrained.js';
@@ -28,58 +28,43 @@ export type PredictAt = (
   unconditional?: number,
 ) => Promise<Float32Array>;
 
-type Opened = Pick<Trained, 'config' | 'backbone' | 'model'>;
-
 /**
- * Both halves of guidance leave at the same exit.
  * @param exits those that will be asked for
+ * @param options apart: whether each half of guidance leaves at an exit of its own; both at the same unless given
  * @throws UserError if the backbone cannot be guided as `sample` says, or its captions are not there
  */
 export async function openRunDenoiser(
-  trained: Opened,
+  { config, backbone: { spec }, model }: Pick<Trained, 'config' | 'backbone' | 'model'>,
   engine: Engine,
   exits: readonly number[],
+  { apart = false }: { readonly apart?: boolean } = {},
 ): Promise<RunDenoiser> {
-  const { sample } = trained.config;
-  const { prompts, model } = await computing(trained);
-  const denoiser = await openGuided(engine, model, exits, sample, prompts);
+  const { sample } = config;
+  const { guidedChannels } = guidingOf(spec, { guidance: 1 }, sample);
+  const prompts = await openPrompts(spec, config.data.captions, 'data.captions');
+  const computing = { ...(await modelIn(model, config.engine.frozenPrecision)), guidedChannels };
+  const asked = (x: Float32Array, t: number, y: Int32Array): Request => ({
+    ...{ x, t, y, guidance: scaleAt(sample, t) },
+  });
+  if (apart) {
+    const halves = await openApart(engine, computing, exits, prompts);
+    return {
+      prompts,
+      begin() {
+        const trajectory = halves.begin();
+        return (exit, x, t, y, unconditional = exit) =>
+          trajectory.predict(exit, unconditional, asked(x, t, y));
+      },
+      dispose: () => halves.dispose(),
+    };
+  }
+  const denoiser = await openGuided(engine, computing, exits, sample, prompts);
   return {
     prompts,
     begin() {
       const trajectory = denoiser.begin();
-      return (exit, x, t, y) => trajectory.predict(exit, { x, t, y, guidance: scaleAt(sample, t) });
+      return (exit, x, t, y) => trajectory.predict(exit, asked(x, t, y));
     },
     dispose: () => denoiser.dispose(),
-  };
-}
-
-/** Each half of guidance leaves at an exit of its own; otherwise as `openRunDenoiser`. */
-export async function openRunApart(
-  trained: Opened,
-  engine: Engine,
-  exits: readonly number[],
-): Promise<RunDenoiser> {
-  const { sample } = trained.config;
-  const { prompts, model } = await computing(trained);
-  const denoiser = await openApart(engine, model, exits, prompts);
-  return {
-    prompts,
-    begin() {
-      const trajectory = denoiser.begin();
-      return (exit, x, t, y, unconditional = exit) =>
-        trajectory.predict(exit, unconditional, { x, t, y, guidance: scaleAt(sample, t) });
-    },
-    dispose: () => denoiser.dispose(),
-  };
-}
-
-async function computing({ config, backbone: { spec }, model }: Opened): Promise<{
-  readonly prompts: Prompts;
-  readonly model: Model;
-}> {
-  const { guidedChannels } = guidingOf(spec, { guidance: 1 }, config.sample);
-  return {
-    prompts: await openPrompts(spec, config.data.captions, 'data.captions'),
-    model: { ...(await modelIn(model, config.engine.frozenPrecision)), guidedChannels },
   };
 }

@@ -92,7 +92,11 @@ export async function profileTrajectories(
           ...{ ...plan, samples, batch, signal, progress, journal, depth: spec.depth },
           length: spec.channels * spec.imageSize ** 2,
           classes: denoiser.prompts.count,
-          begin: () => denoiser.begin(),
+          begin() {
+            const predict = denoiser.begin();
+            // The call is not asked for here.
+            return (exit, x, t, y) => predict(exit, x, t, y);
+          },
         }),
       async (measured): Promise<Trajectories> => {
         const whole = { ...head, ...measured };

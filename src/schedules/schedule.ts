@@ -186,11 +186,17 @@ export function writeSchedule(path: string, schedule: Schedule): Promise<void> {
  * The exit to run at native t: that of the nearest of the schedule's timesteps; half-way, that of the one nearer data,
  * so that a schedule stretched to another step list errs on the careful side.
  */
-export function exitAt({ timesteps, exits }: Schedule, t: number): number {
+export function exitAt({ timesteps, exits }: Steps, t: number): number {
   if (!Number.isFinite(t)) throw new RangeError(`native t is ${t}`);
   const exit = exits[nearestTo(timesteps, t)];
   if (exit === undefined) throw new RangeError('a schedule has at least one timestep');
   return exit;
+}
+
+/** The exit of the half of guidance that asks for nothing, as `exitAt`; undefined where it has none of its own. */
+export function unconditionalAt(schedule: Steps, t: number): number | undefined {
+  const { timesteps, unconditional } = schedule;
+  return unconditional && exitAt({ timesteps, exits: unconditional }, t);
 }
 
 /**

@@ -3,21 +3,10 @@ import { UserError } from '../../src/errors.js';
 import { respace } from '../../src/diffusion/respace.js';
 import { costOfSchedule } from '../../src/schedules/baselines.js';
 import { everyNthStep } from '../../src/schedules/everyNth.js';
-import type { StepCount } from '../../src/schedules/overSteps.js';
-import { madeTable } from './tables.js';
+import { madeTable, memoryTable, stepCounts } from './tables.js';
 
-/** Exits 1 and 2 of 4 blocks remember up to three of 12 steps. */
-const table = {
-  ...madeTable(undefined, [
-    { exit: 1, kind: 'memory', macs: 30 },
-    { exit: 2, kind: 'memory', macs: 55 },
-    { exit: 4, kind: 'backbone', macs: 100 },
-  ]),
-  ages: { steps: 12, every: 4 },
-};
-const countsOf = (...counts: readonly (readonly [steps: number, drift: number])[]): StepCount[] =>
-  counts.map(([steps, drift]) => ({ options: { table, timesteps: respace(1000, String(steps)) }, drift }));
-const counts = countsOf([12, 0], [10, 0.1], [8, 0.3]);
+/** Memories may be three of 12 steps old. */
+const counts = stepCounts(memoryTable({ steps: 12, every: 4 }), [12, 0], [10, 0.1], [8, 0.3]);
 
 describe('full depth at every n-th step', () => {
   it.each([

@@ -1,30 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { respace } from '../../src/diffusion/respace.js';
 import { costOfSchedule } from '../../src/schedules/baselines.js';
 import { atEveryCount, oneMoveFrom } from '../../src/schedules/nearby.js';
-import { placeOf, solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
-import { madeTable } from './tables.js';
+import { placeOf, solveOverSteps } from '../../src/schedules/overSteps.js';
+import { memoryTable, stepCounts } from './tables.js';
 
-/** Exits 1 and 2 that remember, of 4 blocks; half the memories at 8 steps may be two steps old. */
-const table = {
-  ...madeTable(undefined, [
-    { exit: 1, kind: 'memory', macs: 30 },
-    { exit: 2, kind: 'memory', macs: 55 },
-    { exit: 4, kind: 'backbone', macs: 100 },
-  ]),
-  ages: { steps: 8, every: 3 },
-};
-const counts = [
-  [8, 0],
-  [6, 0.05],
-].map(([steps = NaN, drift]): StepCount => ({
-  options: {
-    table,
-    timesteps: respace(1000, String(steps)),
-    weights: Array.from({ length: steps }, () => 8 / steps),
-  },
-  drift,
-}));
+/** Memories may be two of 8 steps old. */
+const counts = stepCounts(memoryTable({ steps: 8, every: 3 }), [8, 0], [6, 0.05]);
 const budget = 800 / 1.5;
 const start = solveOverSteps(counts, { speedup: 1.5 });
 

@@ -1,25 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { respace } from '../../src/diffusion/respace.js';
 import { costOfSchedule } from '../../src/schedules/baselines.js';
-import { frontOverSteps, placeOf, solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
+import { frontOverSteps, placeOf, solveOverSteps } from '../../src/schedules/overSteps.js';
 import { solveSchedule } from '../../src/schedules/solve.js';
-import { madeTable } from './tables.js';
+import { madeTable, stepCounts } from './tables.js';
 
 const table = madeTable();
 /** 8, 6 and 4 steps; fewer drift more, and each of their steps counts more. */
-const counts = [
-  [8, 0],
-  [6, 0.05],
-  [4, 0.4],
-].map(([steps = NaN, drift]): StepCount => ({
-  options: {
-    table,
-    timesteps: respace(1000, String(steps)),
-    weights: Array.from({ length: steps }, () => 8 / steps),
-  },
-  drift,
-}));
+const counts = stepCounts(table, [8, 0], [6, 0.05], [4, 0.4]);
 const costAt = (speedup: number): number => 800 / speedup;
 
 describe('a number of steps', () => {

@@ -1,5 +1,7 @@
 // Made error tables, for tests of what reads them.
 import { diffusion, ddpmBetas } from '../../src/diffusion/betas.js';
+import { respace } from '../../src/diffusion/respace.js';
+import type { StepCount } from '../../src/schedules/overSteps.js';
 import type { ErrorTable, MeasuredExit } from '../../src/schedules/errorTable.js';
 import { timeBins } from '../../src/schedules/timeBins.js';
 
@@ -35,4 +37,28 @@ export function madeTable(
     excess: { mean: rows(1, 0), standardError: rows(0.1, 0) },
     rise: { mean: rows(1, 0), standardError: rows(0.2, 0) },
   };
+}
+
+/** Exits 1 and 2 of 4 blocks remember; the excess of `madeTable`. */
+export function memoryTable(ages: { readonly steps: number; readonly every: number }): ErrorTable {
+  const made = exits.map((exit): MeasuredExit =>
+    exit.kind === 'backbone' ? exit : { ...exit, kind: 'memory' },
+  );
+  return { ...madeTable(undefined, made), ages };
+}
+
+/** Numbers of steps with what so few drift; each step of fewer counts more, as of the most. */
+export function stepCounts(
+  table: ErrorTable,
+  ...counts: readonly (readonly [steps: number, drift: number])[]
+): StepCount[] {
+  const most = counts[0]?.[0] ?? NaN;
+  return counts.map(([steps, drift]) => ({
+    options: {
+      table,
+      timesteps: respace(1000, String(steps)),
+      weights: Array.from({ length: steps }, () => most / steps),
+    },
+    drift,
+  }));
 }
