@@ -5,7 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { jsonSchemas } from '../src/bundle/jsonSchemas.js';
 import { configReference } from '../src/config/reference.js';
 import { writeFileAtomic } from '../src/files/write.js';
-import { jsonText } from '../src/schedules/jsonFile.js';
+import { jsonText } from '../src/files/jsonFile.js';
 
 const root = join(import.meta.dirname, '..');
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isFile } from '../../src/files/disk.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../../src/schedules/jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../../src/files/jsonFile.js';
 
 const uncertain = z.object({ value: z.number(), standardError: z.number().min(0) });
 

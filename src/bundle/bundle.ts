@@ -14,7 +14,7 @@ import { isFile } from '../files/disk.js';
 import { writeFileAtomic, writeFolderAtomic } from '../files/write.js';
 import type { Calibration } from '../schedules/calibration.js';
 import { calibrationPath, readCalibration, writeCalibration } from '../schedules/calibrationFile.js';
-import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
+import { readJsonFile, writeJsonFile } from '../files/jsonFile.js';
 import { readSchedule, writeSchedule, type Schedule } from '../schedules/schedule.js';
 import {
   backboneFile,

@@ -16,7 +16,7 @@ import {
 } from '../exits/heads.js';
 import { UserError } from '../errors.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import type { JsonFormat } from '../schedules/jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
 
 /** A file of the bundle: a path with / that stays inside the folder. */
 const innerPathSchema = z

@@ -17,7 +17,7 @@ import type { Prompts } from '../exits/prompts.js';
 import { makeFolder } from '../files/disk.js';
 import { settingsOf } from '../samplers/settings.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
-import { writeJsonFile } from '../schedules/jsonFile.js';
+import { writeJsonFile } from '../files/jsonFile.js';
 import type { Progress } from '../training/progress.js';
 import type { Pictures } from '../vae/pictures.js';
 import type { EvaluationPlan } from './evaluationPlan.js';

@@ -8,7 +8,7 @@ import { calibrationFormat } from '../schedules/calibration.js';
 import { errorPartFormat } from '../schedules/errorParts.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
 import { frontFormat } from '../schedules/frontFile.js';
-import type { JsonFormat } from '../schedules/jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
 import { trajectoriesFormat } from '../schedules/trajectories.js';

@@ -12,7 +12,7 @@ import { isFile, makeFolder } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
 import { channelsOf } from '../exits/guided.js';
 import { exitInputs, exitStep, isRemembering, type StoredModel } from '../exits/model.js';
-import { readJsonFile, writeJsonFile } from '../schedules/jsonFile.js';
+import { readJsonFile, writeJsonFile } from '../files/jsonFile.js';
 import type { Schedule } from '../schedules/schedule.js';
 import type { Value } from '../trace/graph.js';
 import { opset, writeOnnx } from '../trace/onnx.js';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { predictionKinds } from '../diffusion/prediction.js';
 import { headKinds } from '../exits/heads.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import type { JsonFormat } from '../schedules/jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
 
 /** A file beside the manifest. */
 const nameSchema = z.string().regex(/^[\w-][\w.-]*$/, 'must be the name of a file in this folder');

@@ -1,7 +1,7 @@
 // Does a checkpoint hold exactly the parameters of a model, in their shapes?
 import type { BackboneSpec } from '../backbones/backbone.js';
 import { familyOf } from '../backbones/families.js';
-import { nearest } from '../config/nearest.js';
+import { nearest } from '../nearest.js';
 import type { Shapes, Weight } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
 import { filled, grouped, pattern } from './names.js';

@@ -2,7 +2,7 @@
 import yargs, { type Argv, type Options } from 'yargs';
 import { keyAt, type Key } from '../config/keys.js';
 import { parseSetting, type Setting } from '../config/layers.js';
-import { nearest } from '../config/nearest.js';
+import { nearest } from '../nearest.js';
 import { messageOf, UserError } from '../errors.js';
 import type { Call, CommonFlag, Flag, Flags, Positional, Shortcut, Values, Verb, VerbEntry } from './verb.js';
 

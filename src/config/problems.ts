@@ -1,7 +1,7 @@
 // What is wrong in a config, in words a user can act on?
 import type { z } from 'zod';
 import { UserError } from '../errors.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../nearest.js';
 import { configKeys, expectedAt, kindsWith, meaningAt, namesAt } from './keys.js';
 import { valueAt, type KeyPath } from '../files/places.js';
 import type { ConfigKind } from './schema.js';

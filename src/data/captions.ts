@@ -7,8 +7,8 @@ import { readTensor } from '../checkpoints/stored.js';
 import { sizeOf, type StoredTensor } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import type { CaptionBatch, Captions } from '../exits/prompts.js';
-import type { JsonFormat } from '../schedules/jsonFile.js';
-import { readJsonFile } from '../schedules/jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile } from '../files/jsonFile.js';
 
 /** The index, in the folder of the store. */
 export const captionsFile = 'captions.json';

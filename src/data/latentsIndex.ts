@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../schedules/jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 
 /** How the numbers of latents may be stored. */
 export const latentDtypes = ['F16', 'F32'] as const;

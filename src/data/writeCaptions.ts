@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeSafetensors, type WriteOptions } from '../checkpoints/safetensors.js';
 import { writing } from '../files/disk.js';
 import { writeFileAtomic } from '../files/write.js';
-import { writeJsonFile } from '../schedules/jsonFile.js';
+import { writeJsonFile } from '../files/jsonFile.js';
 import { captionsFile, captionsFormat } from './captions.js';
 
 /** Embedded captions of one length. */

@@ -1,6 +1,6 @@
 // How are images shown to a network, and which of its outputs are features? The file beside an ONNX file says so.
 import { z } from 'zod';
-import { readJsonFile, type JsonFormat } from '../schedules/jsonFile.js';
+import { readJsonFile, type JsonFormat } from '../files/jsonFile.js';
 
 const name = z.string().min(1).max(1000);
 const perChannel = (meaning: string): z.ZodArray<z.ZodNumber> =>

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fingerprintSchema, guidanceFields } from '../schedules/errorTable.js';
 import { solverFields } from '../samplers/settings.js';
-import type { JsonFormat } from '../schedules/jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
 import { differenceBetween, distanceOf, type Row, type SeedResult } from './evaluateWays.js';
 import { meanOver, ratioOver } from './summary.js';
 import { wayKinds } from './ways.js';

@@ -1,6 +1,6 @@
 // What does a repository on the hub hold? Which commit a revision is, and which files a folder has.
 import { z } from 'zod';
-import { nearest } from '../config/nearest.js';
+import { nearest } from '../nearest.js';
 import { UserError } from '../errors.js';
 import { hubAddress, isCommit, isSafeName, type HubAddress } from './address.js';
 import type { Checksum } from './checksum.js';

@@ -1,7 +1,7 @@
 // Which embedded captions are stored in a folder?
 import { join } from 'node:path';
 import { captionsFile, captionsFormat, openCaptions, type CaptionsIndex } from '../data/captions.js';
-import { readJsonFile } from '../schedules/jsonFile.js';
+import { readJsonFile } from '../files/jsonFile.js';
 import { bytesAt } from './bytes.js';
 
 export interface CaptionsFacts {

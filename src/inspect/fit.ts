@@ -1,6 +1,6 @@
 // Does a file belong to what lies beside it? Fingerprints tell.
 import { dirname, join } from 'node:path';
-import { readJsonFile } from '../schedules/jsonFile.js';
+import { readJsonFile } from '../files/jsonFile.js';
 import { bundleFormat } from '../bundle/description.js';
 import { openBackbone } from '../checkpoints/backbone.js';
 import { fingerprintOf } from '../checkpoints/fingerprint.js';

@@ -11,7 +11,7 @@ import { evaluationFormat } from '../evaluate/results.js';
 import { calibrationFormat } from '../schedules/calibration.js';
 import { errorPartFormat } from '../schedules/errorParts.js';
 import { errorTableFormat } from '../schedules/errorTable.js';
-import { shown } from '../schedules/jsonFile.js';
+import { shown } from '../files/jsonFile.js';
 import { scheduleFormat } from '../schedules/schedule.js';
 import { sensitivityFormat } from '../schedules/sensitivity.js';
 import { frontFormat } from '../schedules/frontFile.js';

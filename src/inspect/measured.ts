@@ -4,7 +4,7 @@ import { evaluationFormat, type Evaluation } from '../evaluate/results.js';
 import { readCalibration } from '../schedules/calibrationFile.js';
 import type { Calibration } from '../schedules/calibration.js';
 import { readErrorPart, type ErrorPart } from '../schedules/errorParts.js';
-import { readJsonFile } from '../schedules/jsonFile.js';
+import { readJsonFile } from '../files/jsonFile.js';
 import { readSensitivity, type Sensitivity } from '../schedules/sensitivity.js';
 import { readFront, type FrontFile } from '../schedules/frontFile.js';
 import { readTrajectories, type Trajectories } from '../schedules/trajectories.js';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
 import { writeFileAtomic } from '../files/write.js';
 import { remembering } from './errorTable.js';
-import { readText, shown } from './jsonFile.js';
+import { readText, shown } from '../files/jsonFile.js';
 import type { SolveOptions } from './options.js';
 import { predict } from './predict.js';
 import { depthOf, exitAt, type Schedule } from './schedule.js';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { uncertaintyForms } from '../exits/uncertainty.js';
 import { fingerprintSchema } from './errorTable.js';
-import type { JsonFormat } from './jsonFile.js';
+import type { JsonFormat } from '../files/jsonFile.js';
 import { rules, ruleWithin, type Judgement } from './perSampleRule.js';
 import { correlation, correlationInterval, lineThrough, mean, rankCorrelation, skill } from './scores.js';
 import { binOf, timeBinSchema, type TimeBin } from './timeBins.js';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { calibrationFormat, type Calibration } from './calibration.js';
-import { readJsonFile, writeJsonFile } from './jsonFile.js';
+import { readJsonFile, writeJsonFile } from '../files/jsonFile.js';
 
 /** @param folder of a run or a bundle */
 export const calibrationPath = (folder: string): string => join(folder, 'calibration.json');

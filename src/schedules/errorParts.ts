@@ -4,7 +4,7 @@ import type { Diffusion } from '../diffusion/betas.js';
 import { UserError } from '../errors.js';
 import { errorSumsSchema, type ErrorSums } from './errorSums.js';
 import { errorTableSchema, type ErrorTable } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 import { accumulator } from './measure.js';
 import type { Sums } from './moments.js';
 

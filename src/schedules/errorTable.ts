@@ -1,7 +1,7 @@
 // How wrong is every exit at every time? The error table and its file.
 import { z } from 'zod';
 import { headKinds, remembers } from '../exits/heads.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 import { binnings, timeBinSchema } from './timeBins.js';
 
 export const measuredExitSchema = z.object({

@@ -1,7 +1,7 @@
 // What does quality cost? The front of schedules, what they have to beat, and the file of both.
 import { z } from 'zod';
 import { fingerprintSchema } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 import { placeOf } from './overSteps.js';
 import type { Schedule } from './schedule.js';
 

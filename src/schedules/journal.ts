@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Interrupted, UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 
 /** What one step of a measurement found, such as a number for each sample. */
 export type Entry = readonly (readonly number[])[];

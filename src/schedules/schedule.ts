@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nearestTo } from '../diffusion/spacing.js';
 import { forgot, tooEarly } from '../exits/memory.js';
 import { fingerprintSchema, measuredExitsSchema, remembering } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 
 const askedSchema = z.strictObject({
   speedup: z

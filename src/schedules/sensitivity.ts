@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { solverFields } from '../samplers/settings.js';
 import { fingerprintSchema, guidanceFields } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 
 const measuredSchema = z.object({
   value: z.array(z.number().min(0)).describe('by step of `timesteps`'),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { solverFields } from '../samplers/settings.js';
 import { fingerprintSchema, guidanceFields, measuredExitsSchema, statisticSchema } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from './jsonFile.js';
+import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
 import { requireMeasuredOn } from './sensitivity.js';
 
 const driftSchema = {

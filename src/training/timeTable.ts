@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
-import { checked, readJsonFile, readText, shown, type JsonFormat } from '../schedules/jsonFile.js';
+import { checked, readJsonFile, readText, shown, type JsonFormat } from '../files/jsonFile.js';
 import type { TimeTable } from './lambda.js';
 
 const schema = z

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { configKeys, keyAt } from '../../src/config/keys.js';
-import { nearest } from '../../src/config/nearest.js';
+import { nearest } from '../../src/nearest.js';
 import { parsePretrain, parseSample, parseTrain } from '../../src/config/parse.js';
 import { configKinds } from '../../src/config/schema.js';
 import { headKinds } from '../../src/exits/heads.js';

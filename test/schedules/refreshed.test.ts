@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ErrorTable, MeasuredExit } from '../../src/schedules/errorTable.js';
 import { errorTableFormat } from '../../src/schedules/errorTable.js';
-import { checked } from '../../src/schedules/jsonFile.js';
+import { checked } from '../../src/files/jsonFile.js';
 import { refreshedSchedule, uniformSchedule } from '../../src/schedules/baselines.js';
 import { excessAt } from '../../src/schedules/excess.js';
 import { mostEvery } from '../../src/schedules/refreshed.js';

@@ -1,11 +1,11 @@
 // How is one of the project's JSON files read, checked and refused? All carry `format` and `version`.
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { nearest } from '../config/nearest.js';
+import { nearest } from '../nearest.js';
 import { messageOf, UserError } from '../errors.js';
-import { placesInJson, valueAt, type KeyPath, type Places } from '../files/places.js';
-import { namesOf } from '../files/schemaNodes.js';
-import { writeFileAtomic } from '../files/write.js';
+import { placesInJson, valueAt, type KeyPath, type Places } from './places.js';
+import { namesOf } from './schemaNodes.js';
+import { writeFileAtomic } from './write.js';
 
 /** A kind of JSON file. */
 export interface JsonFormat<T> {
