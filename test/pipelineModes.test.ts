@@ -108,6 +108,12 @@ describe.each([
     );
     expect(await refused('loss.exitWeights=linear')).toMatch(/loss\.exitWeights: goes with mode frozen/);
     expect(await refused('loss.curriculum=gradual')).toMatch(/loss\.curriculum: goes with mode frozen/);
+    for (const unread of ['loss.denoising=0', 'loss.distillation=0.5', 'loss.sensitivity=some.json'])
+      expect(await refused(unread)).toMatch(/goes with mode frozen.*there is no full backbone to imitate/);
+    expect(await refused('loss.variance=learn')).toMatch(/goes with mode frozen.*set loss\.variance=inherit/);
+    expect(await refused('finetune.exits=[3,2]', 'finetune.schedule=schedule.json')).toMatch(
+      /finetune\.exits: lists exits beside finetune\.schedule/,
+    );
     expect(await refused('heads.kind=memory')).toMatch(/heads\.kind: is memory, and mode is/);
   });
 });

@@ -42,7 +42,7 @@ describe('the README', () => {
       expect(err).not.toMatch(/error:/);
       expect(code).toBe(0);
     },
-    120_000,
+    240_000,
   );
 
   it('gets what the commands promise', () => {

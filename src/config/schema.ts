@@ -251,16 +251,30 @@ const trainSchema = z.strictObject({
   engine: sections.frozenEngineSection,
 });
 
-/** What weighs exits against each other has no meaning where a sample has one exit. */
+const [oneExit, oneTarget] = [
+  'every sample has one exit',
+  'there is no full backbone to imitate but the one that moves',
+];
+
+/** What the loss of a frozen backbone's heads has and that of a backbone that moves has not: its usual value, and why. */
+const ofFrozenLoss = {
+  exitWeights: ['uniform', oneExit],
+  curriculum: ['all', oneExit],
+  denoising: [1, oneTarget],
+  distillation: [1, oneTarget],
+  sensitivity: [undefined, oneTarget],
+  variance: ['inherit', 'the variance learns by its bound, as the backbone did'],
+} as const;
+
 const ofFrozenMode = (
-  key: 'exitWeights' | 'curriculum',
+  key: keyof typeof ofFrozenLoss,
 ): Rule<Pick<z.output<typeof trainSchema>, 'mode' | 'loss'>> => ({
   keys: [['loss', key], ['mode']],
   broken: ({ mode, loss }) => {
-    const usual = { exitWeights: 'uniform', curriculum: 'all' }[key];
-    return mode !== 'frozen' && loss[key] !== usual
-      ? `goes with mode frozen, and mode is ${mode}, in which every sample has one exit; set loss.${key}=${usual}`
-      : undefined;
+    const [usual, why] = ofFrozenLoss[key];
+    if (mode === 'frozen' || loss[key] === usual) return undefined;
+    const remedy = usual === undefined ? 'remove it' : `set loss.${key}=${usual}`;
+    return `goes with mode frozen, and mode is ${mode}, in which ${why}; ${remedy}`;
   },
 });
 
@@ -386,7 +400,17 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
         ? `lists exits, and mode is ${mode}, in which finetune.exits and finetune.schedule say where each time leaves; set heads.exits=all`
         : undefined,
   },
-  ...(['exitWeights', 'curriculum'] as const).map(ofFrozenMode),
+  ...(Object.keys(ofFrozenLoss) as (keyof typeof ofFrozenLoss)[]).map(ofFrozenMode),
+  {
+    keys: [
+      ['finetune', 'exits'],
+      ['finetune', 'schedule'],
+    ],
+    broken: ({ finetune }) =>
+      finetune?.schedule !== undefined && finetune.exits !== 'ase'
+        ? 'lists exits beside finetune.schedule, which says the same; keep one of them'
+        : undefined,
+  },
   {
     keys: [['heads', 'exits']],
     broken: ({ heads: { exits } }) => {

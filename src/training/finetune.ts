@@ -89,7 +89,7 @@ export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone)
   const { weights, weightsOf, made } = await movement(config, backbone, read);
   const moving = { ...weights, ...heads };
   const frozen = Object.fromEntries(Object.entries(whole).filter(([name]) => !Object.hasOwn(moving, name)));
-  const lambda = await timeWeights(config.loss, process);
+  const lambda = await timeWeights(config.loss, process, backbone.fingerprint);
   const stepAt: Parts['stepAt'] = (at, options) => exitsStep(spec, plans, at, weightsOf, options);
   return {
     ...{ spec, plans, groups, heads, made, stepAt, weights: moving, frozen },

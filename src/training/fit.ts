@@ -162,7 +162,7 @@ async function feedsOf(
   });
   return async (index) => {
     const { y, weights, before, ...noisy } = await batches(index);
-    const lr = learningRate({ ...optimizer, steps, floor: 0 }, index);
+    const lr = learningRate({ ...optimizer, steps, floor: optimizer.floor * optimizer.lr }, index);
     return { ...noisy, ...weights, ...before, ...(await prompts.feeds(y)), ...feedsAt?.(index), lr };
   };
 }

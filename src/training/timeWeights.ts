@@ -14,10 +14,15 @@ type TimeLoss = PretrainConfig['loss'];
 
 /**
  * lambda(t) of every native t, [T], for the squared error of what is predicted.
- * @throws UserError if a file cannot be read or does not fit the diffusion
+ * @param backbone fingerprint of the one that is trained or built on; a new one has none
+ * @throws UserError if a file cannot be read or does not fit the diffusion or the backbone
  */
-export async function timeWeights(loss: TimeLoss, diffusion: Diffusion): Promise<Float32Array> {
-  return lambdas(await ruleOf(loss, diffusion), diffusion.alphasCumprod, diffusion.prediction);
+export async function timeWeights(
+  loss: TimeLoss,
+  diffusion: Diffusion,
+  backbone?: string,
+): Promise<Float32Array> {
+  return lambdas(await ruleOf(loss, diffusion, backbone), diffusion.alphasCumprod, diffusion.prediction);
 }
 
 /**
@@ -50,7 +55,11 @@ export function timesRule({ times, timesMean, timesStd }: TimeLoss): TimesRule {
   }
 }
 
-async function ruleOf(loss: TimeLoss, diffusion: Diffusion): Promise<LambdaRule> {
+async function ruleOf(
+  loss: TimeLoss,
+  diffusion: Diffusion,
+  backbone: string | undefined,
+): Promise<LambdaRule> {
   const { lambda, gamma } = loss;
   switch (lambda) {
     case 'uniform':
@@ -66,7 +75,7 @@ async function ruleOf(loss: TimeLoss, diffusion: Diffusion): Promise<LambdaRule>
     case 'table':
       return { kind: lambda, table: await readTimeTable(given(loss.table)) };
     case 'error':
-      return { kind: lambda, errors: await fullErrors(given(loss.errorTable), diffusion) };
+      return { kind: lambda, errors: await fullErrors(given(loss.errorTable), diffusion, backbone) };
     default:
       return unreachable(lambda);
   }
@@ -79,8 +88,21 @@ function given(path: string | undefined): string {
 }
 
 /** The measured error of full depth at every native t, [T]: that of its time bin. */
-async function fullErrors(path: string, { steps }: Diffusion): Promise<Float64Array> {
-  const { bins, error, steps: measured } = await readErrorTable(path);
+async function fullErrors(
+  path: string,
+  { steps }: Diffusion,
+  backbone: string | undefined,
+): Promise<Float64Array> {
+  const table = await readErrorTable(path);
+  const { bins, error, steps: measured, guidance = 1 } = table;
+  if (backbone !== undefined && table.backbone !== backbone)
+    throw new UserError(
+      `${path} was measured on another backbone. Give the error table of a run with this one.`,
+    );
+  if (guidance !== 1)
+    throw new UserError(
+      `${path} has errors after guidance ${guidance}, and what is trained is not guided. Profile with profile.guidance 1.`,
+    );
   if (measured !== steps)
     throw new UserError(
       `${path} was measured over ${measured} diffusion steps, and diffusion.steps is ${steps}. Give the error table of a run with the same diffusion.`,

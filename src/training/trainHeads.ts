@@ -10,7 +10,14 @@ import { diffusion } from '../diffusion/betas.js';
 import type { Engine } from '../engine/engine.js';
 import { countOf, type HostTensors } from '../engine/tensors.js';
 import { unreachable, UserError } from '../errors.js';
-import { checkedPlans, headPlan, initialHeads, remembers, type HeadPlan } from '../exits/heads.js';
+import {
+  checkedPlans,
+  headPlan,
+  headShapes,
+  initialHeads,
+  remembers,
+  type HeadPlan,
+} from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
 import { exitMacs, type Model } from '../exits/model.js';
 import { weightsIn } from '../exits/precision.js';
@@ -37,14 +44,12 @@ export function headsToTrain(
   spec: BackboneSpec,
   { heads, loss }: Pick<TrainConfig, 'heads' | 'loss'>,
 ): readonly HeadPlan[] {
-  requireVariance(spec, loss);
   const { kind, bottleneck, rank } = heads;
   const variance = loss.variance === 'share' ? 'shared' : undefined;
   const exits = heads.exits === 'all' ? exitsForHeads(spec) : heads.exits;
-  return checkedPlans(
-    spec,
-    exits.map((exit) => headPlan(kind, exit, { bottleneck, rank, variance })),
-  );
+  const plans = exits.map((exit) => headPlan(kind, exit, { bottleneck, rank, variance }));
+  requireVariance(spec, plans, loss);
+  return checkedPlans(spec, plans);
 }
 
 /** What the heads' loss is made of. @throws UserError if the weights do not fit the exits */
@@ -109,7 +114,7 @@ export async function headsObjective(
   const [targets, pairs] = [targetsOf(loss), pairsOf(plans, config)];
   const curriculum = curriculumOf(config.loss);
   const schedule = diffusion(config.diffusion);
-  const lambda = await timeWeights(config.loss, schedule);
+  const lambda = await timeWeights(config.loss, schedule, fingerprint);
   const { sensitivity } = config.loss;
   const felt =
     sensitivity === undefined ? lambda : await sensitivityWeights(sensitivity, schedule, fingerprint);
@@ -130,12 +135,20 @@ export async function headsObjective(
 
 /** @throws UserError if there is no variance, or nothing could teach it */
 function requireVariance(
-  { channels, outChannels, size }: BackboneSpec,
-  { variance, denoising }: TrainConfig['loss'],
+  spec: BackboneSpec,
+  plans: readonly HeadPlan[],
+  { variance, denoising, distillation }: TrainConfig['loss'],
 ): void {
+  const { channels, outChannels, size } = spec;
+  const learn = plans.some((plan) => Object.keys(headShapes(spec, plan)).length > 0);
   if (variance !== 'inherit' && outChannels === channels)
     throw new UserError(
       `loss.variance is ${variance}, but ${size} predicts no variance: ${channels} channels go in, as many come out. Remove it.`,
+    );
+  if (variance === 'inherit' && outChannels > channels && distillation === 0 && learn)
+    throw new UserError(
+      `loss.distillation is 0, and ${size} predicts a variance, which heads learn from full depth (loss.variance inherit). ` +
+        'Give loss.distillation a weight, or set loss.variance to learn or share.',
     );
   if (variance === 'learn' && denoising === 0)
     throw new UserError(

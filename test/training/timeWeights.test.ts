@@ -21,7 +21,7 @@ const lossOf = (loss: object) =>
 const weights = (loss: object) => timeWeights(lossOf(loss), process);
 
 /** An error table of full depth alone, whose error in bin b is b + 1; the last bins may be empty. */
-async function errorTable(measured: number, steps = 100): Promise<string> {
+async function errorTable(measured: number, steps = 100, guidance?: number): Promise<string> {
   const noise = diffusion({ ...ddpmBetas, steps });
   const bins = timeBins(noise, 4);
   const exits = [{ exit: 1, kind: 'backbone' as const, macs: 1 }];
@@ -30,7 +30,7 @@ async function errorTable(measured: number, steps = 100): Promise<string> {
     table.add({ t: from, exits: [{ squaredToNoise: bin + 1, squaredToFull: 0 }] });
   });
   const path = join(folderWith({}), 'error-table.json');
-  await writeErrorTable(path, table.table());
+  await writeErrorTable(path, { ...table.table(), ...(guidance && { guidance }) });
   return path;
 }
 
@@ -77,6 +77,16 @@ describe('the weights of times', () => {
     );
     const other = weights({ lambda: 'error', errorTable: await errorTable(4, 1000) });
     await expect(other).rejects.toThrow('was measured over 1000 diffusion steps, and diffusion.steps is 100');
+  });
+
+  it('are refused where the errors are of another backbone, or of guided predictions', async () => {
+    const lossWith = async (guidance?: number) =>
+      lossOf({ lambda: 'error', errorTable: await errorTable(4, 100, guidance) });
+    await expect(timeWeights(await lossWith(), process, 'b')).resolves.toHaveLength(100);
+    await expect(timeWeights(await lossWith(), process, 'other')).rejects.toThrow(
+      'was measured on another backbone',
+    );
+    await expect(timeWeights(await lossWith(2), process, 'b')).rejects.toThrow('has errors after guidance 2');
   });
 });
 

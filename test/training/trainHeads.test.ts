@@ -200,6 +200,11 @@ describe('heads to train', () => {
     );
     const learned = ditSpec({ ...specJson(spec), learn_sigma: true });
     expect(headsToTrain(learned, learning)).toHaveLength(1);
+    const alone = (kind: string): unknown =>
+      headsToTrain(learned, configOf({ heads: { kind, exits: [1] }, loss: { distillation: 0 } }));
+    expect(() => alone('linear')).toThrow(/^loss\.distillation is 0, and .* predicts a variance/);
+    // It takes both from the backbone, whatever it is trained for.
+    expect(alone('shared')).toHaveLength(1);
     const untaught = configOf({ heads: { exits: [1] }, loss: { variance: 'learn', denoising: 0 } });
     const refused = (): unknown => headsToTrain(learned, untaught);
     expect(refused).toThrow(UserError);

@@ -4,12 +4,13 @@ import { count, from0 } from './values.js';
 
 export const optimizerSection = z
   .strictObject({
-    lr: z
+    lr: z.number().gt(0).max(10).default(1e-3).describe('learning rate after warm-up; falls along a cosine'),
+    floor: z
       .number()
-      .gt(0)
-      .max(10)
-      .default(1e-3)
-      .describe('learning rate after warm-up; falls to 0 along a cosine'),
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe('share of lr that the cosine ends at; 1 keeps the rate as it is'),
     weightDecay: z.number().min(0).max(10).default(0).describe('decoupled weight decay of AdamW'),
     beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the first moment'),
     beta2: z.number().min(0).lt(1).default(0.999).describe('decay of the second moment'),
