@@ -1,7 +1,14 @@
 // How wrong will this exit be on this sample? A small head says so from the state there, before the exit's own head runs.
 import type { BackboneSpec, State } from '../backbones/backbone.js';
 import { xavierUniform, zeros } from '../backbones/init.js';
-import { geluTanh, layerNorm, linear, linearWeights, timestepEmbedding } from '../backbones/layers.js';
+import {
+  geluTanh,
+  layerNorm,
+  linear,
+  linearWeights,
+  timestepEmbedding,
+  weightOf,
+} from '../backbones/layers.js';
 import type { Tensors } from '../engine/engine.js';
 import { tf } from '../engine/tf.js';
 import type { HostTensors, Shapes } from '../engine/tensors.js';
@@ -12,8 +19,9 @@ import { remembers, type HeadPlan } from './heads.js';
  * What is predicted of a sample's error e, the noise that exit k sees less the noise that the backbone sees, and from what:
  * - log-excess: ln of the excess, mean over elements of e^2, as in an error table; from the mean over tokens of the
  *   normalised state and of its square, and from the time, through a bottleneck;
- * - deediff: the mean over elements of tanh |e|, as the mean over tokens of sigmoid(w h + b) (Tang et al., "DeeDiff",
- *   2023, section 3.2, there token by token).
+ * - deediff: the mean over elements of tanh |e|, as the mean over tokens of sigmoid(w [h; time] + b), after Tang et al.,
+ *   "DeeDiff", 2023, section 3.2. There every token is judged by itself, and e is the distance to the noise that was added,
+ *   most of which no later block can tell either; here it is what a sample loses by leaving.
  */
 export type Uncertainty =
   | { readonly form: 'log-excess'; readonly exits: readonly number[]; readonly bottleneck: number }
@@ -55,7 +63,7 @@ export function uncertaintyShapes({ width }: Pick<BackboneSpec, 'width'>, plan: 
           'up.bias': [1],
         };
       case 'deediff':
-        return { 'token.weight': [1, width], 'token.bias': [1] };
+        return { 'token.weight': [1, width], 'token.bias': [1], 'time.weight': [1, waves] };
       default:
         return unreachable(plan);
     }
@@ -95,9 +103,11 @@ export function uncertaintyAt(
     case 'log-excess':
       return tf.exp(logExcess(weights, exit, state, t));
     case 'deediff': {
-      const { hidden } = state;
-      const tokens = tf.sigmoid(linear(hidden, linearWeights(weights, `${prefix(exit)}token`)));
-      return tf.mean(tokens, [1, 2]);
+      const tokens = linear(state.hidden, linearWeights(weights, `${prefix(exit)}token`));
+      const time = linear(timestepEmbedding(t, waves), {
+        weight: weightOf(weights, `${prefix(exit)}time.weight`),
+      });
+      return tf.mean(tf.sigmoid(tf.add(tokens, tf.expandDims(time, 1))), [1, 2]);
     }
     default:
       return unreachable(plan);
@@ -141,7 +151,7 @@ export function errorIn(form: Uncertainty['form'], prediction: tf.Tensor, full: 
  * - log-excess: r - ln r - 1 with r = excess / u. It is least in the mean where u is the mean of the excess given what the
  *   head sees, and like ln u it weighs factors alike (QLIKE, Patton, J. Econometrics 160, 2011); (ln u - ln excess)^2 would
  *   find the geometric mean, which lies below the error table.
- * - deediff: (u - mean tanh |e|)^2 (DeeDiff, equation 5).
+ * - deediff: (u - mean tanh |e|)^2 (DeeDiff, section 3.2).
  * @param error `errorIn`, [B]
  * @returns a scalar
  */

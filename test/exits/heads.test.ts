@@ -14,8 +14,11 @@ import {
 } from '../../src/exits/heads.js';
 import type { Memory } from '../../src/exits/memory.js';
 import { UserError } from '../../src/errors.js';
-import { uploadAll } from '../fixtures.js';
-import { recordedQuery, tinyDit, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
+import type { HostTensors } from '../../src/engine/tensors.js';
+import { pick, uploadAll } from '../fixtures.js';
+import { gelu, layer, normal, rowsOf } from '../plain.js';
+import { recordedQuery, tinyDit, tinyIo, tinySpec as spec, tinyWeights } from '../tiny-dit.js';
+import { moved } from '../training/tiny.js';
 
 const planOf = (kind: HeadPlan['kind'], exit: number): HeadPlan =>
   headPlan(kind, exit, { bottleneck: 8, rank: 2 });
@@ -59,6 +62,54 @@ describe('heads', () => {
       });
     },
   );
+
+  it.each(['linear', 'adapter'] as const)(
+    'of kind %s finish with a last layer of their own, after what an adapter adds to every token',
+    (kind) => {
+      tf.tidy(() => {
+        const plan = planOf(kind, 2);
+        const weights = moved(initialHeads(spec, [plan], tinyWeights, 1), 0.1);
+        const part = (name: string): HostTensors =>
+          Object.fromEntries(
+            Object.entries(weights).flatMap(([key, tensor]) =>
+              key.startsWith(`exits.2.${name}.`) ? [[key.slice(`exits.2.${name}.`.length), tensor]] : [],
+            ),
+          );
+        const last = Object.entries(part('last')).map(([name, tensor]) => [`final_layer.${name}`, tensor]);
+        expect(last).toHaveLength(4);
+        const own = dit.bind(
+          spec,
+          uploadAll({ ...tinyWeights, ...(Object.fromEntries(last) as HostTensors) }),
+        );
+        const state = stateAfter(2);
+        const adapter = part('adapter');
+        const tokens = rowsOf(state.hidden.dataSync(), spec.width).map((h) => {
+          if (kind === 'linear') return h;
+          const more = layer(adapter, 'up', layer(adapter, 'down', normal(h)).map(gelu));
+          return h.map((value, i) => value + (more[i] ?? NaN));
+        });
+        const hidden = tf.tensor3d(tokens.flat(), state.hidden.shape);
+        const found = runHead(tinyDit(), plan, uploadAll(weights), state);
+        expect(found.dataSync()).toBeAllClose(own.finish({ ...state, hidden }).dataSync(), 2e-5);
+      });
+    },
+  );
+
+  it('of kind block run one more block: with the weights of the next, it is the official exit after that', () => {
+    tf.tidy(() => {
+      const weights = Object.fromEntries(
+        Object.entries(initialHeads(spec, [planOf('block', 2)], tinyWeights, 1)).map(([name, tensor]) => [
+          name,
+          // Official blocks count from 0.
+          name.startsWith('exits.2.block.')
+            ? pick(tinyWeights, name.replace('exits.2.block.', 'blocks.2.'))
+            : tensor,
+        ]),
+      );
+      const found = runHead(tinyDit(), planOf('block', 2), uploadAll(weights), stateAfter(2));
+      expect(found.dataSync()).toBeAllClose(pick(tinyIo, 'exit_out_3').data, 2e-5);
+    });
+  });
 
   it.each(headKinds)('of kind %s have the parameters that their shapes say', (kind) => {
     const plan = planOf(kind, 3);

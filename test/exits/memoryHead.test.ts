@@ -3,7 +3,8 @@ import { tf } from '../../src/engine/tf.js';
 import type { HostTensors } from '../../src/engine/tensors.js';
 import { corrected, memoryShapes, memoryStart } from '../../src/exits/memoryHead.js';
 import { stream } from '../../src/random.js';
-import { pick, uploadAll } from '../fixtures.js';
+import { uploadAll } from '../fixtures.js';
+import { gelu, layer, normal, waves } from '../plain.js';
 
 const [samples, tokens, width, bottleneck] = [2, 3, 6, 4];
 const random = stream(0, 'memory head');
@@ -19,26 +20,6 @@ const [hidden, residual] = [0, 1].map(() => random.normals(samples * tokens * wi
 ];
 const [t, tFull] = [Float32Array.of(40, 810), Float32Array.of(80, 890)];
 
-const layer = (name: string, x: readonly number[]): number[] => {
-  const [weight, bias] = [pick(weights, `${name}.weight`), pick(weights, `${name}.bias`)];
-  return Array.from(
-    bias.data,
-    (b, i) => b + x.reduce((sum, value, j) => sum + value * (weight.data[i * x.length + j] ?? NaN), 0),
-  );
-};
-const normal = (x: readonly number[]): number[] => {
-  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
-  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
-  return x.map((value) => (value - mean) / Math.sqrt(variance + 1e-6));
-};
-const gelu = (x: number): number =>
-  (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-/** 16 cosines, then 16 sines. */
-const waves = (time: number): number[] => {
-  const angles = Array.from({ length: 16 }, (_, j) => time * 10000 ** (-j / 16));
-  return [...angles.map(Math.cos), ...angles.map(Math.sin)];
-};
-
 beforeAll(() => tf.setBackend('cpu'));
 
 describe('a memory head', () => {
@@ -48,10 +29,12 @@ describe('a memory head', () => {
       const [now, then] = [t[sample] ?? NaN, tFull[sample] ?? NaN];
       const [h, r] = [hidden, residual].map((of) => Array.from(of.slice(row * width, (row + 1) * width)));
       if (!h || !r) throw new Error('a state and a residual');
-      const u = [...waves(now), ...waves(then - now)];
-      const [scale, times] = [layer('scale', u), layer('times', u)];
-      const narrow = layer('down', [...normal(h), ...normal(r)]).map((x, i) => gelu(x + (times[i] ?? NaN)));
-      const more = layer('up', narrow);
+      const u = [...waves(now, 32), ...waves(then - now, 32)];
+      const [scale, times] = [layer(weights, 'scale', u), layer(weights, 'times', u)];
+      const narrow = layer(weights, 'down', [...normal(h), ...normal(r)]).map((x, i) =>
+        gelu(x + (times[i] ?? NaN)),
+      );
+      const more = layer(weights, 'up', narrow);
       return h.map((x, i) => x + (1 + (scale[i] ?? NaN)) * (r[i] ?? NaN) + (more[i] ?? NaN));
     }).flat();
     tf.tidy(() => {

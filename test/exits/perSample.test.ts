@@ -6,7 +6,14 @@ import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { openPerSample } from '../../src/exits/perSample.js';
 import { initialUncertainty, type Uncertainty } from '../../src/exits/uncertainty.js';
 import { stream } from '../../src/random.js';
+import { familyOf } from '../../src/backbones/families.js';
+import { tf } from '../../src/engine/tf.js';
+import { features } from '../../src/exits/run.js';
+import { uploadAll } from '../fixtures.js';
+import { rowsOf } from '../plain.js';
+import { labelQuery } from '../queries.js';
 import { livelyWeights, moved, onnx, spec } from '../training/tiny.js';
+import { plainUncertainty } from './plainUncertainty.js';
 
 const backbone = livelyWeights();
 const plans: readonly HeadPlan[] = [
@@ -24,6 +31,31 @@ const request = (guidance: number, from = 0, some = count) => ({
   ...{ x: x.slice(from * 64, (from + some) * 64), y: y.slice(from, from + some) },
   ...{ t: 40, guidance },
 });
+
+/** What the head of each exit says of every sample; where both halves are asked, the mean of both. */
+async function said(guidance: number): Promise<number[][]> {
+  await tf.setBackend('cpu');
+  return tf.tidy(() => {
+    const of = (labels: Int32Array): number[][] => {
+      const bound = familyOf(spec).bind(spec, uploadAll(backbone));
+      const query = labelQuery(
+        tf.tensor4d(x, [count, 1, 8, 8]),
+        tf.fill([count], 40),
+        tf.tensor1d(labels, 'int32'),
+      );
+      return [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) => {
+        const tokens = rowsOf(hidden.dataSync(), spec.width);
+        return Array.from({ length: count }, (_, i) => {
+          const own = tokens.slice(i * spec.tokens, (i + 1) * spec.tokens);
+          return plainUncertainty(plan.form, exit, uncertainty.weights, own, 40);
+        });
+      });
+    };
+    const [conditional, unconditional] = [of(y), of(new Int32Array(count).fill(4))];
+    if (guidance === 1) return conditional;
+    return conditional.map((row, k) => row.map((u, i) => (u + (unconditional[k]?.[i] ?? NaN)) / 2));
+  });
+}
 
 describe.each([1, 2])('leaving per sample, with guidance %d', (guidance) => {
   const isGuided = guidance !== 1;
@@ -75,6 +107,13 @@ describe.each([1, 2])('leaving per sample, with guidance %d', (guidance) => {
       const expected = await whole.begin().predict(exit, request(guidance));
       expect(own).toBeAllClose(expected.slice(i * 64, (i + 1) * 64), 1e-5);
     }
+    const heads = await said(guidance);
+    expect(used).toEqual(
+      Array.from({ length: count }, (_, i) => {
+        const k = heads.findIndex((row) => (row[i] ?? NaN) < 1);
+        return k < 0 ? spec.depth : plan.exits[k];
+      }),
+    );
     for (const [exit, n] of exits) expect(used.filter((k) => k === exit)).toHaveLength(n);
     expect(perSample.spent().depthUsed).toBeCloseTo(alone.spent().depthUsed, 9);
     for (const one of [perSample, alone, whole]) await one.dispose();

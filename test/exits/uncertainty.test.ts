@@ -12,7 +12,9 @@ import {
 } from '../../src/exits/uncertainty.js';
 import { stream } from '../../src/random.js';
 import { uploadAll } from '../fixtures.js';
-import { spec } from '../training/tiny.js';
+import { rowsOf } from '../plain.js';
+import { moved, spec } from '../training/tiny.js';
+import { plainUncertainty } from './plainUncertainty.js';
 
 const logExcess: Uncertainty = { form: 'log-excess', exits: [1, 2], bottleneck: 3 };
 const deediff: Uncertainty = { form: 'deediff', exits: [2] };
@@ -40,22 +42,16 @@ describe('an uncertainty head', () => {
     expect(said[1]).toBeAllClose([0.02, 0.02], 1e-7);
   });
 
-  it('of DeeDiff is the mean over tokens of sigmoid(w h + b)', () => {
-    const weights = initialUncertainty(spec, deediff, 3);
-    const said = tf.tidy(() => uncertaintyAt(deediff, 2, uploadAll(weights), hidden(), t()).dataSync());
-    const w = weights['uncertainty.2.token.weight']?.data ?? [];
-    const h = stream(0, 'hidden').normals(2 * spec.tokens * spec.width);
-    const expected = [0, 1].map((i) => {
-      let sum = 0;
-      for (let n = 0; n < spec.tokens; n++) {
-        let z = 0;
-        for (let d = 0; d < spec.width; d++)
-          z += (w[d] ?? NaN) * (h[(i * spec.tokens + n) * spec.width + d] ?? NaN);
-        sum += 1 / (1 + Math.exp(-z)) / spec.tokens;
-      }
-      return sum;
-    });
-    expect(said).toBeAllClose(expected, 1e-6);
+  it.each([logExcess, deediff])('says what its formula says: $form', (plan) => {
+    const weights = moved(initialUncertainty(spec, plan, 3), 0.3);
+    const said = tf.tidy(() => uncertaintyAt(plan, 2, uploadAll(weights), hidden(), t()).dataSync());
+    const rows = rowsOf(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), spec.width);
+    const expected = [10, 90].map((time, i) =>
+      plainUncertainty(plan.form, 2, weights, rows.slice(i * spec.tokens, (i + 1) * spec.tokens), time),
+    );
+    expect(Array.from(said, (u, i) => u / (expected[i] ?? NaN))).toBeAllClose([1, 1], 1e-5);
+    // So far apart that what tells the samples apart counts.
+    expect(Math.abs(Math.log((expected[0] ?? NaN) / (expected[1] ?? NaN)))).toBeGreaterThan(0.01);
   });
 
   it('measures squares, or tanh of sizes, as means over elements', () => {
@@ -89,6 +85,20 @@ describe('an uncertainty head', () => {
     expect(lost([0, 0])).toBeCloseTo(-Math.log(1e-12) - 1, 3);
   });
 
+  it('of DeeDiff loses the squared distance of what it says to the error', () => {
+    const weights = initialUncertainty(spec, deediff, 3);
+    const rows = rowsOf(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), spec.width);
+    const error = [0.3, 0.05];
+    const lost = tf.tidy(() =>
+      uncertaintyLoss(deediff, 2, uploadAll(weights), hidden(), t(), tf.tensor1d(error)).dataSync(),
+    );
+    const squares = [10, 90].map((time, i) => {
+      const tokens = rows.slice(i * spec.tokens, (i + 1) * spec.tokens);
+      return (plainUncertainty('deediff', 2, weights, tokens, time) - (error[i] ?? NaN)) ** 2;
+    });
+    expect(lost).toBeAllClose([squares.reduce((sum, square) => sum + square, 0) / 2], 1e-6);
+  });
+
   it('has so many weights', () => {
     const { width } = spec;
     expect(uncertaintyShapes(spec, { ...logExcess, exits: [1] })).toEqual({
@@ -98,6 +108,11 @@ describe('an uncertainty head', () => {
       'uncertainty.1.time.bias': [3],
       'uncertainty.1.up.weight': [1, 3],
       'uncertainty.1.up.bias': [1],
+    });
+    expect(uncertaintyShapes(spec, deediff)).toEqual({
+      'uncertainty.2.token.weight': [1, width],
+      'uncertainty.2.token.bias': [1],
+      'uncertainty.2.time.weight': [1, 64],
     });
   });
 

@@ -4,6 +4,16 @@ import { mixtureOf } from '../../src/diffusion/prediction.js';
 import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { initialUncertainty, type Uncertainty } from '../../src/exits/uncertainty.js';
 import { mixtureFeeds } from '../../src/training/target.js';
+import { familyOf } from '../../src/backbones/families.js';
+import type { Feeds } from '../../src/engine/engine.js';
+import { tf } from '../../src/engine/tf.js';
+import { queryInputs } from '../../src/exits/model.js';
+import { features, runAll } from '../../src/exits/run.js';
+import { calibrateStep } from '../../src/schedules/calibrate.js';
+import { uploadAll } from '../fixtures.js';
+import { plainUncertainty } from '../exits/plainUncertainty.js';
+import { rowsOf } from '../plain.js';
+import { labelQuery } from '../queries.js';
 import { uncertaintyStep } from '../../src/training/uncertaintyStep.js';
 import {
   eager,
@@ -53,6 +63,38 @@ describe('a step of training uncertainty heads', () => {
     expect((results[0]?.['exit/1'] ?? NaN) + (results[0]?.['exit/2'] ?? NaN)).toBeCloseTo(first, 4);
   });
 
+  it.each(forms)('loses at each exit what its formula says of the error there: $form', async (plan) => {
+    const feeds = feedsFor(spec, 3, 0);
+    const { results } = await runSteps(onnx, training(plan), [feeds]);
+    const { errors, said } = await errorsAndSaid(plan, feeds);
+    const lost = errors.map((row, k) => {
+      const each = row.map((error, i) => {
+        const u = said[k]?.[i] ?? NaN;
+        return plan.form === 'deediff' ? (u - error) ** 2 : error / u - Math.log(error / u) - 1;
+      });
+      return each.reduce((sum, value) => sum + value, 0) / each.length;
+    });
+    expect([results[0]?.['exit/1'], results[0]?.['exit/2']]).toBeAllClose(lost, 1e-4);
+  });
+
+  it.each(forms)('is held against the same numbers: $form', async (plan) => {
+    const feeds = feedsFor(spec, 3, 0);
+    const { weights } = training(plan);
+    const step = await onnx.compile(calibrateStep({ spec, plans }, plan), {
+      state: {},
+      batch: queryInputs(spec),
+      frozen: { ...frozen, ...weights },
+    });
+    const { predicted, measured } = await step({ x: feeds['x']!, t: feeds['t']!, y: feeds['y']! });
+    await step.dispose();
+    const { errors, said } = await errorsAndSaid(plan, feeds);
+    // By sample, then by exit.
+    const columns = (of: readonly (readonly number[])[]): number[] =>
+      (of[0] ?? []).flatMap((_, i) => of.map((row) => row[i] ?? NaN));
+    expect(measured?.data).toBeAllClose(columns(errors), 1e-4);
+    expect(predicted?.data).toBeAllClose(columns(said), 1e-4);
+  });
+
   it('counts errors in units of the noise, whatever the backbone predicts', async () => {
     const process = diffusion({ ...ddpmBetas, steps: spec.timeSteps, prediction: 'v' });
     const [plan] = forms;
@@ -78,6 +120,49 @@ describe('a step of training uncertainty heads', () => {
     expect(Math.abs((seen?.['exit/1'] ?? NaN) - (plain?.['exit/1'] ?? NaN))).toBeGreaterThan(0.01);
   });
 });
+
+/** How far each exit is from full depth, and what its head says of that, by exit and sample, in plain loops. */
+async function errorsAndSaid(
+  plan: Uncertainty,
+  feeds: Feeds,
+): Promise<{ readonly errors: number[][]; readonly said: number[][] }> {
+  await tf.setBackend('cpu');
+  const [t, y] = [feeds['t'] as Float32Array, feeds['y'] as Int32Array];
+  const count = t.length;
+  const { weights } = training(plan);
+  return tf.tidy(() => {
+    const bound = familyOf(spec).bind(spec, uploadAll(backbone));
+    const query = labelQuery(
+      tf.tensor4d(feeds['x'] as Float32Array, [count, 1, 8, 8]),
+      tf.tensor1d(t),
+      tf.tensor1d(y, 'int32'),
+    );
+    const [first, second, full] = runAll(bound, { plans, weights: uploadAll(frozen) }, query).map(
+      ({ prediction }) => rowsOf(prediction.dataSync(), 64),
+    );
+    if (!first || !second || !full) throw new Error('two exits and full depth');
+    const errors = [first, second].map((rows) =>
+      rows.map((row, i) => {
+        const apart = row.map((value, j) => Math.abs(value - (full[i]?.[j] ?? NaN)));
+        const each = apart.map((d) => (plan.form === 'deediff' ? Math.tanh(d) : d * d));
+        return each.reduce((sum, value) => sum + value, 0) / each.length;
+      }),
+    );
+    const said = [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) => {
+      const tokens = rowsOf(hidden.dataSync(), spec.width);
+      return Array.from(t, (time, i) =>
+        plainUncertainty(
+          plan.form,
+          exit,
+          weights,
+          tokens.slice(i * spec.tokens, (i + 1) * spec.tokens),
+          time,
+        ),
+      );
+    });
+    return { errors, said };
+  });
+}
 
 /** The same with heads that say exp(-shift) as much. */
 function shifted(plan: Uncertainty, shift: number): Training {
