@@ -36,10 +36,20 @@ beforeAll(async () => {
 
 describe('evaluating a bundle', () => {
   let first: Evaluation & { file: string };
+  let warned: string;
   beforeAll(async () => {
     const words = [...few, '--seeds', '2', '--schedule', at('full.json'), '--out', at('first'), '--keep'];
-    first = await evaluated(...words);
+    const { code, out, err } = await exithead(['evaluate', at('bundle'), ...words, '--json']);
+    if (code !== 0) throw new Error(`the evaluation ended with ${code}: ${err}`);
+    first = JSON.parse(out) as typeof first;
+    warned = err;
   }, 120_000);
+
+  it('warns once that so few samples tell little', () => {
+    expect(
+      warned.match(/^warning: 24 samples are too few to judge by: .* Take 100 or more\.$/gm),
+    ).toHaveLength(1);
+  });
 
   it('compares the schedule with all that is cheaper, from the data of its run', () => {
     const kinds = first.rows.map(({ kind }) => kind);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { diffusion, ddpmBetas } from '../../src/diffusion/betas.js';
+import type { Engine } from '../../src/engine/engine.js';
 import { Interrupted } from '../../src/errors.js';
 import type { FeatureExtractor } from '../../src/evaluate/features.js';
 import {
@@ -14,7 +15,7 @@ import {
   type Row,
   type Sampling,
 } from '../../src/evaluate/evaluateWays.js';
-import { referenceOf } from '../../src/evaluate/judge.js';
+import { judge, referenceOf } from '../../src/evaluate/judge.js';
 import { fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { openGuided } from '../../src/exits/guided.js';
@@ -103,7 +104,7 @@ describe('evaluating ways', () => {
     expect(again.depthUsed).toBe(1);
   });
 
-  it('gives the drift, agreement and cost of what the sampler draws by itself', async () => {
+  it('gives the drift, agreement, judgement and cost of what the sampler draws by itself', async () => {
     const [, row, few] = await evaluateWays([full, mixed, fewer], options);
     const { sampling } = options;
     const denoiser = await openDenoiser(onnx, model, [1, spec.depth], true);
@@ -128,6 +129,18 @@ describe('evaluating ways', () => {
       return row.indexOf(Math.max(...row)) === label;
     });
     expect(row?.seeds[0]?.agreement).toBe(right.length / 7);
+    const judged = await judge(await extractor.see(images), labels, reference);
+    for (const measure of ['fid', 'kid'] as const) {
+      const [found, expected] = [row?.seeds[0]?.[measure], judged[measure]];
+      expect([found?.value ?? NaN, found?.standardError ?? NaN]).toBeAllClose(
+        [expected.value, expected.standardError],
+        1e-5,
+      );
+      expect(found?.terms ?? []).toBeAllClose(expected.terms, 1e-5);
+    }
+    const { precision, recall } = judged;
+    expect(row?.seeds[0]).toMatchObject({ precision, recall });
+    expect(row?.seeds[0]?.inceptionScore).toBeCloseTo(judged.inceptionScore ?? NaN, 5);
     const [early, whole] = [exitMacs(model, 1), exitMacs(model, spec.depth)];
     expect(row?.macs).toBe(2 * (2 * early + 2 * whole));
     expect(row?.depthUsed).toBeCloseTo((2 * early + 2 * whole) / (4 * whole), 12);
@@ -203,6 +216,37 @@ describe('evaluating ways', () => {
     expect(heard).toEqual(Array.from({ length: 36 }, (_, i) => [i + 1, 36]));
   });
 
+  it('runs all that is compiled twice in every size of batch before it draws, and never again', async () => {
+    const calls: { step: number; size: number; draws: boolean }[] = [];
+    let steps = 0;
+    const engine: Engine = {
+      ...onnx,
+      compile: async (...given) => {
+        const compiled = await onnx.compile(...given);
+        const step = steps++;
+        return Object.assign((feeds: Parameters<typeof compiled>[0]) => {
+          const [x, y] = [feeds['x'] as Float32Array, feeds['y'] as Int32Array];
+          // What is drawn comes from noise, warm-up from zeros.
+          calls.push({ step, size: y.length, draws: x.some((value) => value !== 0) });
+          return compiled(feeds);
+        }, compiled);
+      },
+    };
+    let atFirst: number | undefined;
+    const progress = { ...silent, update: (): void => void (atFirst ??= calls.length) };
+    const other: SamplingWay = { ...fewer, model: { ...model } };
+    await evaluateWays([full, apart, other], { ...options, engine, progress });
+    // Full depth guided; exits 1 and 3 plain, for halves apart; full depth guided, of the other model.
+    expect(steps).toBe(4);
+    const warm = calls.slice(0, 4 * 4);
+    for (let step = 0; step < steps; step++)
+      expect(warm.filter((call) => call.step === step).map(({ size }) => size)).toEqual([3, 3, 1, 1]);
+    expect(warm.some(({ draws }) => draws)).toBe(false);
+    expect(calls.slice(warm.length).every(({ draws }) => draws)).toBe(true);
+    // Progress is first told after the first call that draws.
+    expect(atFirst).toBe(warm.length + 1);
+  });
+
   it('refuses two ways of one name', async () => {
     await expect(evaluateWays([full, full], options)).rejects.toThrow('share a name');
   });
@@ -215,6 +259,15 @@ describe('finished batches', () => {
     const engine = { ...onnx, compile: () => Promise.reject(new Error('nothing is to be compiled')) };
     expect(await evaluateWays([full, mixed], { ...options, engine, kept: store })).toEqual(rows);
     expect(store.read_.length).toBe(6);
+  });
+
+  it('come in turns, batch by batch and seed by seed', async () => {
+    const store = keeping();
+    await evaluateWays([full, mixed], { ...options, seeds: [3, 4], kept: store });
+    const turns = [3, 4].flatMap((seed) =>
+      [0, 3, 6].flatMap((from) => ['full depth', 'mixed'].map((way) => `${way}/${seed}/${from}`)),
+    );
+    expect([...store.kept.keys()]).toEqual(turns);
   });
 
   it('are kept when the work is stopped, which then goes on to the same numbers', async () => {

@@ -118,6 +118,43 @@ describe('a calibration', () => {
     );
   });
 
+  it('gives every share its means and the standard error of its spread, and R² as the share of the variance', () => {
+    // Share c of 1..10 holds three samples: predicted about c + 1, measured c - c/10, c and c + c/10, in disorder.
+    const samples = Array.from({ length: 30 }, (_, i) => {
+      const at = (7 * i) % 30;
+      const [c, side] = [1 + Math.floor(at / 3), (at % 3) - 1];
+      return { predicted: c + 1 + side / 4, measured: c + (side * c) / 10 };
+    });
+    const { exits } = calibrationOf({
+      ...{ backbone: 'b', heads: 'h', form: 'log-excess' },
+      bins: timeBins(diffusion({ ...ddpmBetas, steps: 100 }), 1),
+      t: samples.map((_, i) => i),
+      exits: [
+        {
+          ...{ exit: 1, depth: 0.5 },
+          predicted: samples.map(({ predicted }) => predicted),
+          measured: samples.map(({ measured }) => measured),
+        },
+      ],
+    });
+    const { reliability = [], rSquared } = exits[0] ?? {};
+    const shares = Array.from({ length: 10 }, (_, s) => s + 1);
+    expect(reliability.map(({ count }) => count)).toEqual(shares.map(() => 3));
+    expect(reliability.map(({ predicted }) => predicted)).toBeAllClose(
+      shares.map((c) => c + 1),
+      1e-12,
+    );
+    expect(reliability.map(({ measured }) => measured)).toBeAllClose(shares, 1e-12);
+    // Variance 2 (c / 10)² / (3 - 1) over 3 samples.
+    expect(reliability.map(({ standardError }) => standardError)).toBeAllClose(
+      shares.map((c) => c / 10 / Math.sqrt(3)),
+      1e-12,
+    );
+    // About 5.5, the mean of all: 3 times 82.5 between shares and 2 times 3.85 within them. Off by 1 - side (c / 10 - 1 / 4):
+    // 30 in all, and 2 (c / 10 - 1 / 4)² each share, 2 (3.85 - 0.5 * 5.5 + 0.625) together.
+    expect(rSquared).toBeCloseTo(1 - (30 + 3.45) / (247.5 + 7.7), 12);
+  });
+
   it('fits its format, and gives thresholds for budgets', () => {
     const calibration = observed(true);
     expect(calibrationFormat.schema.parse(calibration)).toEqual(calibration);
