@@ -81,6 +81,10 @@ describe.each([
     const { asked, predicted } = await told('schedule', run, '--speedup', '1.3', '--dry-run');
     expect(asked).toMatchObject({ rule: 'optimal', speedup: 1.3 });
     expect((predicted as Schedule['predicted']).speedup).toBeGreaterThanOrEqual(1.3);
+    const restricted = set('schedule.rule=trained', 'schedule.minRun=2');
+    expect(await refusalOf('schedule', run, ...restricted)).toMatch(
+      /schedule\.minRun: goes with schedule\.rule solved, and that is trained/,
+    );
     const both = ['schedule', run, '--speedup', '1.3', ...set('schedule.rule=trained')];
     expect(await refusalOf(...both)).toMatch(
       /--speedup 1\.3 asks for a speed-up, but schedule\.rule is trained/,

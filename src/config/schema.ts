@@ -278,6 +278,22 @@ const ofFrozenMode = (
   },
 });
 
+/** What restricts the exits that a schedule is solved over restricts no other schedule. */
+const ofSolvedRule = (
+  key: 'monotone' | 'minRun' | 'maxExits',
+): Rule<Pick<z.output<typeof trainSchema>, 'schedule'>> => ({
+  keys: [
+    ['schedule', key],
+    ['schedule', 'rule'],
+  ],
+  broken: ({ schedule }) => {
+    const usual = { monotone: false, minRun: 1, maxExits: undefined }[key];
+    return schedule.rule !== 'solved' && schedule[key] !== usual
+      ? `goes with schedule.rule solved, and that is ${schedule.rule}; leave one of them out`
+      : undefined;
+  },
+});
+
 const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
   betasAscend,
   providerFits,
@@ -331,6 +347,7 @@ const trainRules: readonly Rule<z.output<typeof trainSchema>>[] = [
         ? 'is separate, but sample.guidance is 1, which has one half alone; change one of them'
         : undefined,
   },
+  ...(['monotone', 'minRun', 'maxExits'] as const).map(ofSolvedRule),
   {
     keys: [
       ['profile', 'bins'],
