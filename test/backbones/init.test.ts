@@ -1,8 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { initialWeights, trainable } from '../../src/backbones/init.js';
+import type { BackboneSpec } from '../../src/backbones/backbone.js';
+import { fineTunable, initialWeights, trainable } from '../../src/backbones/init.js';
 import { publishedSize } from '../../src/backbones/spec.js';
 import { pick } from '../fixtures.js';
+import { tinySpec as theirDit } from '../tiny-diffusers.js';
 import { tinySpec, tinyWeights } from '../tiny-dit.js';
+import { tinyPixart } from '../tiny-pixart.js';
 import { tinyUvit } from '../tiny-uvit.js';
 
 const statistics = (data: ArrayLike<number>) => {
@@ -107,5 +110,37 @@ describe('initial weights of a U-ViT', () => {
       expect(new Set(pick(weights, name).data)).toEqual(new Set([1]));
     for (const name of Object.keys(weights).filter((key) => key.endsWith('.bias')))
       expect(of(name).largest).toBe(0);
+  });
+});
+
+describe('fine-tuning leaves as it is, of all that training moves,', () => {
+  const layers = (prefix: string, ...names: string[]) =>
+    names.flatMap((name) => [`${prefix}${name}.weight`, `${prefix}${name}.bias`]);
+  const uvit = tinyUvit('cond').spec;
+  const ofPixart = layers('adaln_single.emb.timestep_embedder.', 'linear_1', 'linear_2');
+
+  it.each<[string, BackboneSpec, readonly string[]]>([
+    ['a DiT', tinySpec, layers('t_embedder.', 'mlp.0', 'mlp.2')],
+    [
+      'a DiT of diffusers, whose blocks have embedders of their own',
+      theirDit,
+      [0, 1, 2].flatMap((block) => layers(`blocks.${block}.t_embedder.`, 'mlp.0', 'mlp.2')),
+    ],
+    ['a U-ViT that embeds time', { ...uvit, timeMlp: true }, layers('time_embed.', '0', '2')],
+    ['a U-ViT whose time is bare waves', uvit, []],
+    ['a PixArt', tinyPixart('pixart').spec, ofPixart],
+    ['a PixArt that knows sizes, whose embedders move', tinyPixart('pixart-large').spec, ofPixart],
+  ])('the embedder of time in %s', (_, of, still) => {
+    const moving = fineTunable(of);
+    expect(trainable(of).filter((name) => !moving.includes(name))).toEqual(still);
+    expect(moving.filter((name) => !trainable(of).includes(name))).toEqual([]);
+  });
+
+  it('but not the layer that makes shifts, scales and gates of it, nor labels', () => {
+    const ofDit = layers('blocks.0.', 'adaLN_modulation.1').concat('y_embedder.embedding_table.weight');
+    expect(fineTunable(tinySpec)).toEqual(expect.arrayContaining(ofDit));
+    const moving = fineTunable(tinyPixart('pixart-large').spec);
+    const modulation = layers('adaln_single.', 'linear', 'emb.resolution_embedder.linear_1');
+    expect(moving).toEqual(expect.arrayContaining(modulation));
   });
 });

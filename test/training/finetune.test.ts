@@ -9,14 +9,18 @@ import { readTensors } from '../../src/checkpoints/stored.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { parseTrain } from '../../src/config/parse.js';
 import { loadConfig } from '../../src/config/load.js';
+import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { Interrupted, UserError } from '../../src/errors.js';
-import { sizeOf } from '../../src/engine/tensors.js';
-import { loraPath, rehearseTuning, tunedBackbonePath } from '../../src/training/finetune.js';
+import { sizeOf, type HostTensors } from '../../src/engine/tensors.js';
+import { latestCheckpoint } from '../../src/training/checkpoints.js';
+import { loraPath, rehearseTuning, tunedBackbonePath, tuningParts } from '../../src/training/finetune.js';
 import { merged } from '../../src/training/lora.js';
+import { readMetrics } from '../../src/training/metrics.js';
 import { trainRun } from '../../src/training/modes.js';
 import { openTrained } from '../../src/training/openTrained.js';
 import { openRun, type Run } from '../../src/training/runFolder.js';
-import type { Work } from '../../src/training/fit.js';
+import { shapesOf, type Work } from '../../src/training/fit.js';
+import { part, stateShapes } from '../../src/training/state.js';
 import { temporaryFolders } from '../folder.js';
 import { quiet, runOf, stopAfter, untimed, writeProject } from './project.js';
 import { livelyWeights, onnx, spec } from './tiny.js';
@@ -117,6 +121,122 @@ describe('what moves', () => {
     expect(heads.weights[bias]?.data).not.toEqual(livelyWeights()['final_layer.linear.bias']?.data);
     expect(Object.keys(backbone.weights)).not.toContain(bias);
     expect(await readdir(run.checkpoints)).toContain('step-12.safetensors');
+  });
+});
+
+describe('what a tuning is made of', () => {
+  it.each<[string, readonly string[], object]>([
+    ['finetune', [], { lr: 1e-5, ema: 0.9999, weightDecay: 0, warmup: 5 }],
+    ['lora', [], { lr: 1e-3, ema: 0.9999, weightDecay: 0, warmup: 5 }],
+    ['finetune', ['finetune.lr=0.002', 'finetune.ema=0.5'], { lr: 0.002, ema: 0.5 }],
+    ['lora', ['finetune.lr=0.002', 'finetune.ema=0.5', 'lora.lr=0.003'], { lr: 0.003, ema: 0.5 }],
+  ])('has times, exits and an optimizer as the config says, in mode %s with %j', async (mode, set, moves) => {
+    const exits = ['heads.kind=shared', 'finetune.exits=[3,2,1]', 'loss.lambda=min-snr'];
+    const run = await runOf(await writeProject(await folder()), false, `mode=${mode}`, ...exits, ...set);
+    const { config } = await loadConfig(run.config, { kind: 'train' });
+    const parts = await tuningParts(config, await openBackbone(config.backbone));
+    const { lambda = [], exit = [], ...others } = parts.timeWeights;
+    expect(others).toEqual({});
+
+    const { alphasCumprod } = diffusion({ ...ddpmBetas, steps: 100 });
+    const snr = Array.from(alphasCumprod, (a) => a / (1 - a));
+    expect(snr.map((r, t) => ((lambda[t] ?? NaN) * r) / Math.min(r, 5))).toBeAllClose(
+      snr.map(() => 1),
+      1e-6,
+    );
+    // Thirds of a hundred times: a time belongs to the third that it begins in.
+    const thirds = [34, 33, 33].flatMap((length, third) => Array<number>(length).fill(3 - third));
+    expect([...exit]).toEqual(thirds);
+    expect([...parts.deepestFirst]).toEqual(thirds);
+    expect(parts.config.optimizer).toMatchObject(moves);
+  });
+});
+
+describe('the first step', () => {
+  const one = ['train.steps=1', 'optimizer.warmup=0', 'optimizer.clip=0'];
+  const largest = (differences: readonly number[]): number => Math.max(...differences.map(Math.abs));
+
+  /** AdamW's first step is the learning rate up or down; the average keeps min(ema, 2 / 11) of where it was. */
+  it.each([
+    ['0.1', 0.9 * 0.02],
+    ['0.9', (9 / 11) * 0.02],
+  ])('of mode finetune moves weights by what its rate and an average of %s make of it', async (ema, move) => {
+    const run = await tuned(...ase, ...one, 'finetune.lr=0.02', `finetune.ema=${ema}`);
+    const [made, before] = [await weightsIn(tunedBackbonePath(run.path)), livelyWeights()];
+    const differences = fineTunable(spec).flatMap((name) =>
+      Array.from(made[name]?.data ?? [], (value, i) => value - (before[name]?.data[i] ?? NaN)),
+    );
+    expect(largest(differences)).toBeCloseTo(move, 6);
+    // Those fall short whose gradients are near eps, as of a label that did not come, or of the keys' biases.
+    const whole = differences.filter((difference) => Math.abs(difference) > 0.99 * move);
+    expect(whole.length).toBeGreaterThan(0.98 * differences.length);
+    expect(whole.some((d) => d > 0) && whole.some((d) => d < 0)).toBe(true);
+  });
+
+  it('of mode lora moves the factors that were zero by its own rate, and the others not yet', async () => {
+    const run = await tuned(...lora, ...one, 'finetune.lr=0.02', 'lora.lr=0.004', 'finetune.ema=0.1');
+    const factors = await readTensors((await openSafetensors(loraPath(run))).tensors);
+    const ups = Object.entries(factors).filter(([name]) => name.endsWith('.up'));
+    expect(ups).toHaveLength(4 * 3);
+    expect(largest(ups.flatMap(([, { data }]) => [...data]))).toBeCloseTo(0.9 * 0.004, 7);
+    const { state } = await lastOf(run, factors);
+    const momentOf = (kind: string): number =>
+      largest(
+        Object.entries(part(state, 'm')).flatMap(([name, { data }]) =>
+          name.endsWith(kind) ? [...data] : [],
+        ),
+      );
+    expect(momentOf('.up')).toBeGreaterThan(0);
+    expect(momentOf('.down')).toBe(0);
+  });
+
+  it.each([
+    ['as it is with a floor of 1', ['optimizer.floor=1'], () => 0.004],
+    [
+      'along half a cosine without one',
+      [],
+      (done: number) => 0.002 * (1 + Math.cos((Math.PI * (done - 1)) / 12)),
+    ],
+  ])('is followed by others whose rate goes on %s', async (_, set, rate) => {
+    const run = await tuned(...ase, 'finetune.lr=0.004', 'optimizer.warmup=0', ...set);
+    const lines = await readMetrics(run.metrics);
+    expect(lines.map(({ step }) => step)).toEqual([1, 3, 6, 9, 12]);
+    expect(lines.map(({ lr }) => lr ?? NaN)).toBeAllClose(
+      lines.map(({ step }) => rate(step)),
+      1e-9,
+    );
+  });
+});
+
+/** The newest state of a run that trains weights of these shapes. */
+async function lastOf(run: Run, weights: HostTensors) {
+  const { config } = await loadConfig(run.config, { kind: 'train' });
+  const { fingerprint } = await openBackbone(config.backbone);
+  const last = await latestCheckpoint(run, stateShapes(shapesOf(weights)), fingerprint, quiet.warn);
+  if (!last) throw new Error('the run left a checkpoint');
+  return last;
+}
+
+describe('what is kept', () => {
+  it('is the backbone of the averages, not of the last weights', async () => {
+    const run = await tuned(...ase);
+    const made = await weightsIn(tunedBackbonePath(run.path));
+    const moves = new Set(fineTunable(spec));
+    const of = (weights: HostTensors): HostTensors =>
+      Object.fromEntries(Object.entries(weights).filter(([name]) => moves.has(name)));
+    const { step, state } = await lastOf(run, of(made));
+    expect(step).toBe(12);
+    expect(of(made)).toEqual(part(state, 'ema'));
+    const weights = part(state, 'w');
+    for (const [name, { data }] of Object.entries(of(made))) expect(weights[name]?.data).not.toEqual(data);
+  });
+
+  it('are the averages of factors in mode lora', async () => {
+    const run = await tuned(...lora);
+    const factors = await readTensors((await openSafetensors(loraPath(run))).tensors);
+    const { state } = await lastOf(run, factors);
+    expect(factors).toEqual(part(state, 'ema'));
+    expect(factors).not.toEqual(part(state, 'w'));
   });
 });
 

@@ -13,6 +13,10 @@ describe('learningRate', () => {
     expect(learningRate(options, 104)).toBeCloseTo(0.2, 12);
     expect(learningRate(options, 1000)).toBeCloseTo(0.2, 12);
   });
+  it('stays at its peak when the floor is as high', () => {
+    const flat = { lr: 0.3, warmup: 4, steps: 104, floor: 0.3 };
+    expect([4, 29, 54, 104, 1000].map((n) => learningRate(flat, n))).toEqual(Array(5).fill(0.3));
+  });
   it('starts at its peak without a warm-up', () => {
     expect(learningRate({ ...options, warmup: 0 }, 0)).toBe(1);
   });

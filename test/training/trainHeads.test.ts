@@ -10,14 +10,18 @@ import { writeBackbone } from '../../src/checkpoints/writeBackbone.js';
 import { main } from '../../src/commands/main.js';
 import { verbs } from '../../src/commands/verbs.js';
 import { parseTrain } from '../../src/config/parse.js';
+import { ddpmBetas, diffusion } from '../../src/diffusion/betas.js';
 import { Interrupted, UserError } from '../../src/errors.js';
 import { readHeads } from '../../src/exits/headsFile.js';
-import { initialHeads } from '../../src/exits/heads.js';
+import { headPlan, initialHeads } from '../../src/exits/heads.js';
+import { exitMacs } from '../../src/exits/model.js';
+import { writeSensitivity } from '../../src/schedules/sensitivity.js';
 import { latestCheckpoint } from '../../src/training/checkpoints.js';
 import { part, stateShapes } from '../../src/training/state.js';
 import {
   headsAtStart,
   headsLoss,
+  headsObjective,
   headsPath,
   headsToTrain,
   rehearseHeads,
@@ -225,6 +229,109 @@ describe('heads to train', () => {
     const three = configOf({ loss: { exitWeights: [1, 2, 3] } });
     expect(() => headsLoss(plans, three, uncounted)).toThrow(UserError);
     expect(() => headsLoss(plans, three, uncounted)).toThrow('has 3 numbers for the 2 exits');
+  });
+});
+
+describe('what heads are trained for', () => {
+  const objectiveOf = (more: object) =>
+    headsObjective(
+      configOf({ diffusion: { steps: 100 }, schedule: { steps: 10 }, sample: { steps: 10 }, ...more }),
+      { spec, weights: livelyWeights(), fingerprint: 'b' },
+    );
+  const linear = { kind: 'linear', exits: [1, 2] };
+  const t = Array.from({ length: 100 }, (_, at) => at);
+
+  it('is each distance with its own weight of time, the one by lambda, the other by a sensitivity', async () => {
+    const sensitivity = join(await folder(), 'sensitivity.json');
+    await writeSensitivity(sensitivity, {
+      ...{ format: 'exithead-sensitivity', version: 1, backbone: 'b', heads: 'h', steps: 100 },
+      ...{ timesteps: [90, 50, 10], solver: 'ddim', eta: 0, guidance: 1, clip: false },
+      ...{ samples: 8, deviation: 0.03, exit: null },
+      noise: { value: [8, 4, 2], standardError: [0.1, 0.1, 0.1] },
+    });
+    const loss = { lambda: 'min-snr', denoising: 2, distillation: 0.5, sensitivity };
+    const { timeWeights } = await objectiveOf({ heads: linear, loss });
+    expect(Object.keys(timeWeights)).toEqual(['lambda', 'lambdaFull']);
+
+    const { alphasCumprod } = diffusion({ ...ddpmBetas, steps: 100 });
+    const snr = Array.from(alphasCumprod, (a) => a / (1 - a));
+    expect(snr.some((r) => r > 5) && snr.some((r) => r < 5)).toBe(true);
+    expect(
+      snr.map((r, at) => (timeWeights['lambda']?.[at] ?? NaN) / ((2 * Math.min(r, 5)) / r)),
+    ).toBeAllClose(
+      snr.map(() => 1),
+      1e-6,
+    );
+    const felt = t.map((at) => {
+      const within = Math.min(Math.max(at, 10), 90);
+      return within < 50 ? 2 + (within - 10) / 20 : 4 + (within - 50) / 10;
+    });
+    const mean = felt.reduce((sum, weight) => sum + weight, 0) / 100;
+    expect(timeWeights['lambdaFull']).toBeAllClose(
+      felt.map((weight) => (0.5 * weight) / mean),
+      1e-6,
+    );
+  });
+
+  it.each<[object, readonly [step: number, importance: readonly number[]][]]>([
+    [
+      { curriculum: 'rotating' },
+      [
+        [0, [2 / 3, 0]],
+        [1, [0, 4 / 3]],
+        [2, [2 / 3, 0]],
+      ],
+    ],
+    [{ curriculum: 'rotating', curriculumGroup: 2 }, [[1, [1 / 3, 2 / 3]]]],
+    // Of twenty steps a quarter.
+    [
+      { curriculum: 'gradual', curriculumShare: 0.25 },
+      [
+        [4, [0, 1]],
+        [5, [1 / 3, 2 / 3]],
+      ],
+    ],
+  ])('lets exits count by depth in their turn: %j', async (curriculum, turns) => {
+    const loss = { exitWeights: 'linear', ...curriculum };
+    const { feedsAt } = await objectiveOf({ heads: linear, loss, train: { steps: 20 } });
+    for (const [step, importance] of turns)
+      expect(feedsAt?.(step)['importance']).toBeAllClose(importance, 1e-7);
+  });
+
+  it('lets exits count by the share of multiply-adds that they save', async () => {
+    const importance = async (kind: string) =>
+      (await objectiveOf({ heads: { kind, exits: [1, 2] }, loss: { exitWeights: 'macs' } })).feedsAt?.(0)[
+        'importance'
+      ];
+    // Linear heads are last layers, so of three blocks alike two are saved, or one.
+    expect(await importance('linear')).toBeAllClose([2 / 3, 1 / 3], 1e-7);
+
+    const plans = [1, 2].map((exit) => headPlan('adapter', exit, { bottleneck: 64 }));
+    const backbone = livelyWeights();
+    const model = { spec, backbone, plans, heads: initialHeads(spec, plans, backbone, 1) };
+    const [one = NaN, two = NaN, full = NaN] = [1, 2, 3].map((exit) => exitMacs(model, exit));
+    const saved = [(full - one) / full, (full - two) / full];
+    const sum = saved.reduce((total, share) => total + share, 0);
+    const expected = saved.map((share) => share / sum);
+    // What an adapter costs is missing from both, so the shallow one counts more than 2/3.
+    expect(expected[0]).toBeGreaterThan(0.67);
+    expect(await importance('adapter')).toBeAllClose(expected, 1e-7);
+  });
+
+  it('is a pair for heads that remember, as the config says', async () => {
+    const memory = { steps: 12, every: 4, ages: 'between' };
+    const of = (kind: string, pairs: string) =>
+      objectiveOf({ heads: { kind, exits: [1, 2], memory: { ...memory, pairs } } });
+    const each = { shape: ['batch'] };
+    const full = { xFull: { shape: ['batch', 1, 8, 8] }, tFull: each };
+    const solver = await of('memory', 'solver');
+    expect(solver.pairs).toEqual({ ...memory, pairs: 'solver' });
+    const { inputs: none, pairs } = await objectiveOf({ heads: linear });
+    expect(pairs).toBeUndefined();
+    expect(solver.inputs).toEqual({ ...none, ...full, keepX: each, addEpsilon: each, keepNoise: each });
+    const noise = await of('remembered', 'noise');
+    expect(noise.pairs).toEqual({ ...memory, pairs: 'noise' });
+    expect(noise.inputs).toEqual({ ...none, ...full });
   });
 });
 
