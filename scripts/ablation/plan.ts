@@ -9,8 +9,9 @@ export interface Variant {
   /** Settings `key=value` on top of the configuration. */
   readonly set: readonly string[];
   /**
-   * How else schedules are chosen than solved for these heads; heads that remember are always drawn with full depth at
-   * every second step, so that variants are compared by one schedule.
+   * How else schedules are chosen. Unless said, they are solved for frozen heads that remember nothing; those that
+   * remember are drawn with full depth at every second step, so that variants are compared by one schedule, and backbones
+   * that were trained on at the exits that each time was trained at.
    */
   readonly also?: readonly ('solved' | 'by excess')[];
 }
@@ -42,6 +43,9 @@ const variant = (factor: string, name: string, ...set: string[]): Variant => ({ 
 /** Heads that remember nothing may leave anywhere. */
 const forgetting = ['heads.exits=[2,4,6,8,10]', 'loss.denoising=1'];
 
+/** The backbone itself, at ASE's rate unless told. */
+const tuned = ['mode=finetune', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'];
+
 export const variants: readonly Variant[] = [
   { ...variant('default', 'default'), also: ['solved', 'by excess'] },
   variant('head', 'shared', 'heads.kind=shared', ...forgetting, 'train.steps=1'),
@@ -64,7 +68,8 @@ export const variants: readonly Variant[] = [
   variant('curriculum', 'rotating', 'loss.curriculum=rotating'),
   variant('curriculum', 'gradual', 'loss.curriculum=gradual'),
   variant('mode', 'lora', 'mode=lora', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'),
-  variant('mode', 'finetune', 'mode=finetune', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'),
+  variant('mode', 'finetune', ...tuned),
+  variant('mode', 'finetune-fast', ...tuned, 'finetune.lr=0.0003'),
   variant('length', 'short', 'train.steps=300'),
   variant('length', 'long', 'train.steps=1800'),
 ];

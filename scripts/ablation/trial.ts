@@ -27,6 +27,7 @@ import { refreshedPattern } from '../../src/schedules/refreshed.js';
 import { depthOf, type Schedule } from '../../src/schedules/schedule.js';
 import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
+import { exitsTrained } from '../../src/training/finetune.js';
 import type { Prepared } from './heads.js';
 import type { Trial, Variant } from './plan.js';
 import type { Measured } from './results.js';
@@ -86,6 +87,7 @@ export async function tryHeads(
       : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
     ...solved,
     ...budgets.flatMap((n) => everySecond(variant, model, steps, n / steps)),
+    ...(config.mode === 'frozen' ? [] : await trainedWays(variant, prepared, trial)),
   ]);
   if (!full) throw new Error('full depth is always drawn');
   const ways = [full, ...others];
@@ -148,10 +150,11 @@ function forgetful(base: Model, timesteps: readonly number[], depthUsed: number)
 /** The variant's solved schedules within each budget; and those of excess alone, at all steps. */
 async function solvedWays(
   variant: string,
-  { trained: { model }, counts: countsFor, also }: Measurable,
+  { trained: { config, model }, counts: countsFor, also }: Measurable,
   budgets: readonly number[],
 ): Promise<SamplingWay[]> {
-  const isSolved = also.includes('solved') || !model.plans.some(({ kind }) => remembers(kind));
+  const forgets = config.mode === 'frozen' && !model.plans.some(({ kind }) => remembers(kind));
+  const isSolved = also.includes('solved') || forgets;
   if (!isSolved && !also.includes('by excess')) return [];
   const counts = await countsFor();
   const [most] = counts;
@@ -185,6 +188,31 @@ function everySecond(variant: string, model: Model, steps: number, depthUsed: nu
     return [{ name, kind: 'scheduled', timesteps: respace(timeSteps, String(count)), exits, model }];
   }
   return [];
+}
+
+/**
+ * The exits that each time was trained at, of the most steps within each budget. Full depth at all times is nothing to
+ * solve for here: no early time was trained at it.
+ */
+async function trainedWays(
+  variant: string,
+  { trained: { config, model } }: Measurable,
+  { steps, budgets }: Trial,
+): Promise<SamplingWay[]> {
+  const byTime = await exitsTrained(config, model.spec);
+  const available = measuredExits(model);
+  const most = (budget: number): SamplingWay[] => {
+    for (let count = steps; count > 0; count--) {
+      const timesteps = respace(model.spec.timeSteps, String(count));
+      const exits = timesteps.map((t) => byTime[t] ?? NaN);
+      if (depthOf(available, exits) * count > budget) continue;
+      return [
+        { name: `${variant}, trained exits, ${count} steps`, kind: 'scheduled', timesteps, exits, model },
+      ];
+    }
+    return [];
+  };
+  return budgets.flatMap(most);
 }
 
 /** A row as it is kept, with its distance beside that of fewer steps at no less compute. */
