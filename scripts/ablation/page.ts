@@ -70,12 +70,12 @@ function table(findings: readonly Finding[]): string {
     'right digit',
   ];
   const baselines = first?.measured.filter(({ kind }) => kind !== 'scheduled' && kind !== 'fixed-exit') ?? [];
+  // Full depth of a backbone that was trained on is no baseline.
+  const isOwn = ({ way }: Measured): boolean => !baselines.some((one) => one.way === way);
   const lines = [
     ...baselines.map((one) => row('baseline', one, full, isTimed)),
-    ...findings.flatMap((finding) =>
-      finding.measured
-        .filter(({ kind }) => kind === 'scheduled' || kind === 'fixed-exit')
-        .map((one) => row(finding.factor, one, full, isTimed)),
+    ...findings.flatMap(({ factor, measured }) =>
+      measured.filter(isOwn).map((one) => row(factor, one, full, isTimed)),
     ),
   ];
   return rowsOf([columns, columns.map(() => '---'), ...lines]);

@@ -13,7 +13,7 @@ export interface Variant {
    * remember are drawn with full depth at every second step, so that variants are compared by one schedule, and backbones
    * that were trained on at the exits that each time was trained at.
    */
-  readonly also?: readonly ('solved' | 'by excess')[];
+  readonly also?: readonly ('solved' | 'by excess' | 'other steps')[];
 }
 
 /** How sets of images are drawn and compared. */
@@ -47,7 +47,7 @@ const forgetting = ['heads.exits=[2,4,6,8,10]', 'loss.denoising=1'];
 const tuned = ['mode=finetune', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'];
 
 export const variants: readonly Variant[] = [
-  { ...variant('default', 'default'), also: ['solved', 'by excess'] },
+  { ...variant('default', 'default'), also: ['solved', 'by excess', 'other steps'] },
   variant('head', 'shared', 'heads.kind=shared', ...forgetting, 'train.steps=1'),
   variant('head', 'linear', 'heads.kind=linear', ...forgetting),
   variant('head', 'low-rank', 'heads.kind=low-rank', ...forgetting),
@@ -73,6 +73,9 @@ export const variants: readonly Variant[] = [
   variant('length', 'short', 'train.steps=300'),
   variant('length', 'long', 'train.steps=1800'),
 ];
+
+/** Beside those that fit the budgets: how much do a step more or less change where every second is at full depth? */
+export const otherSteps = [20, 19, 17];
 
 /** DDIM with 16, 12 and 10 of 25 steps at full depth as rivals: depths used 0.64, 0.48 and 0.4. */
 const rough: Trial = {

@@ -54,7 +54,7 @@ const results = z.object({
       variant: z.string(),
       factor: z.string(),
       set: z.array(z.string()).describe('settings on top of configs/mnist/ablation.yaml'),
-      weights: z.int().min(0).describe('numbers that were trained'),
+      weights: z.int().min(0).describe('numbers in the heads'),
       measured: z.array(measured),
     }),
   ),

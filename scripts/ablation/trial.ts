@@ -29,7 +29,7 @@ import { mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
 import type { Work } from '../../src/training/fit.js';
 import { exitsTrained } from '../../src/training/finetune.js';
 import type { Prepared } from './heads.js';
-import type { Trial, Variant } from './plan.js';
+import { otherSteps, type Trial, type Variant } from './plan.js';
 import type { Measured } from './results.js';
 
 /** What schedules are solved from (`countsFor`), and how. */
@@ -86,7 +86,10 @@ export async function tryHeads(
       ? []
       : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
     ...solved,
-    ...budgets.flatMap((n) => everySecond(variant, model, steps, n / steps)),
+    ...budgets.flatMap((n) => mostEverySecond(variant, model, steps, n)),
+    ...(prepared.also.includes('other steps')
+      ? otherSteps.flatMap((count) => everySecond(variant, model, count))
+      : []),
     ...(config.mode === 'frozen' ? [] : await trainedWays(variant, prepared, trial)),
   ]);
   if (!full) throw new Error('full depth is always drawn');
@@ -175,19 +178,27 @@ async function solvedWays(
   });
 }
 
-/** Full depth at every second step, between them the first exit that remembers it: of the most steps within the budget. */
-function everySecond(variant: string, model: Model, steps: number, depthUsed: number): SamplingWay[] {
+/** Full depth at every second of so many steps, the first exit that remembers between; no way if no head does. */
+function everySecond(variant: string, model: Model, count: number): SamplingWay[] {
+  const { depth, timeSteps } = model.spec;
   const exit = model.plans.find(({ kind }) => remembers(kind))?.exit;
   if (exit === undefined) return [];
-  const { depth, timeSteps } = model.spec;
+  const name = `${variant}, every 2nd of ${count} full, else exit ${exit}`;
+  const exits = refreshedPattern(depth, exit, 2, count);
+  return [{ name, kind: 'scheduled', timesteps: respace(timeSteps, String(count)), exits, model }];
+}
+
+/** The same of the most steps within a budget, in full-depth steps. */
+function mostEverySecond(variant: string, model: Model, steps: number, budget: number): SamplingWay[] {
   const available = measuredExits(model);
-  for (let count = steps; count > 0; count--) {
-    const exits = refreshedPattern(depth, exit, 2, count);
-    if ((depthOf(available, exits) * count) / steps > depthUsed) continue;
-    const name = `${variant}, every 2nd of ${count} full, else exit ${exit}`;
-    return [{ name, kind: 'scheduled', timesteps: respace(timeSteps, String(count)), exits, model }];
-  }
-  return [];
+  const counts = Array.from({ length: steps }, (_, i) => steps - i);
+  const courses = counts.map((count) => everySecond(variant, model, count));
+  return courses.find(([way]) => way && costIn(available, way) <= budget) ?? [];
+}
+
+/** What a way costs, in full-depth steps. */
+function costIn(available: Schedule['available'], { exits }: SamplingWay): number {
+  return depthOf(available, exits) * exits.length;
 }
 
 /**
@@ -201,18 +212,12 @@ async function trainedWays(
 ): Promise<SamplingWay[]> {
   const byTime = await exitsTrained(config, model.spec);
   const available = measuredExits(model);
-  const most = (budget: number): SamplingWay[] => {
-    for (let count = steps; count > 0; count--) {
-      const timesteps = respace(model.spec.timeSteps, String(count));
-      const exits = timesteps.map((t) => byTime[t] ?? NaN);
-      if (depthOf(available, exits) * count > budget) continue;
-      return [
-        { name: `${variant}, trained exits, ${count} steps`, kind: 'scheduled', timesteps, exits, model },
-      ];
-    }
-    return [];
-  };
-  return budgets.flatMap(most);
+  const courses = Array.from({ length: steps }, (_, i): SamplingWay => {
+    const timesteps = respace(model.spec.timeSteps, String(steps - i));
+    const name = `${variant}, trained exits, ${timesteps.length} steps`;
+    return { name, kind: 'scheduled', timesteps, exits: timesteps.map((t) => byTime[t] ?? NaN), model };
+  });
+  return budgets.flatMap((budget) => courses.find((way) => costIn(available, way) <= budget) ?? []);
 }
 
 /** A row as it is kept, with its distance beside that of fewer steps at no less compute. */
