@@ -70,6 +70,7 @@ export const variants: readonly Variant[] = [
   variant('mode', 'lora', 'mode=lora', 'heads.kind=shared', 'heads.exits=all', 'loss.denoising=1'),
   variant('mode', 'finetune', ...tuned),
   variant('mode', 'finetune-fast', ...tuned, 'finetune.lr=0.0003'),
+  variant('seed', 'seed-1', 'seed=1'),
   variant('length', 'short', 'train.steps=300'),
   variant('length', 'long', 'train.steps=1800'),
 ];
