@@ -16,7 +16,16 @@ import { evaluatedRows } from '../../src/evaluate/results.js';
 import type { FeatureExtractor } from '../../src/evaluate/features.js';
 import { referenceOf, type Reference } from '../../src/evaluate/judge.js';
 import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
-import { cachings, eachOnce, fewerSteps, fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
+import {
+  cachings,
+  eachOnce,
+  fewerSteps,
+  fixedExits,
+  fullDepth,
+  type Course,
+  type ExitCosts,
+  type SamplingWay,
+} from '../../src/evaluate/ways.js';
 import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan, remembers } from '../../src/exits/heads.js';
 import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
@@ -80,12 +89,13 @@ export async function tryHeads(
       ...fewerSteps(config.diffusion.steps, steps, depth, n / steps),
       model: base,
     })),
-    ...budgets.flatMap((n) => forgetful(base, timesteps, n / steps)),
+    ...budgets.flatMap((n) => untrained(base, timesteps, n)),
     // A backbone that was trained on is no longer what the others are compared with.
     ...(config.mode === 'frozen'
       ? []
       : [{ ...fullDepth(timesteps, depth), name: `${variant}, full depth`, model }]),
     ...solved,
+    ...budgets.flatMap((n) => fixedExit(variant, prepared, timesteps, n)),
     ...budgets.flatMap((n) => mostEverySecond(variant, model, steps, n)),
     ...(prepared.also.includes('other steps')
       ? otherSteps.flatMap((count) => everySecond(variant, model, count))
@@ -142,12 +152,39 @@ async function speedsOf(
   });
 }
 
-/** What remembers without training. */
-function forgetful(base: Model, timesteps: readonly number[], depthUsed: number): SamplingWay[] {
+/** What remembers without training: all steps, and fewer of which every second is at full depth, as heads are drawn. */
+function untrained(base: Model, timesteps: readonly number[], budget: number): SamplingWay[] {
   const plans = exitsForHeads(base.spec).map((exit) => headPlan('remembered', exit));
   const remembering: Model = { ...base, plans };
-  const costs = exitsOf(remembering).map((exit) => ({ exit, macs: exitMacs(remembering, exit) }));
-  return cachings(timesteps, costs, depthUsed, 1).map((course) => ({ ...course, model: remembering }));
+  const steps = timesteps.length;
+  return [
+    ...cachings(timesteps, costsOf(remembering), budget / steps, 1).map((course) => ({
+      ...course,
+      model: remembering,
+    })),
+    ...mostEverySecond('caching', remembering, steps, budget).map((way): SamplingWay => ({
+      ...way,
+      kind: 'caching',
+    })),
+  ];
+}
+
+/** One exit at all times, the deepest within the budget; heads that remember need full depth in between. */
+function fixedExit(
+  variant: string,
+  { trained: { config, model } }: Prepared,
+  timesteps: readonly number[],
+  budget: number,
+): SamplingWay[] {
+  if (config.mode !== 'frozen' || model.plans.some(({ kind }) => remembers(kind))) return [];
+  const deepest = fixedExits(timesteps, costsOf(model), budget / timesteps.length, 1).find(
+    (course) => costIn(measuredExits(model), course) <= budget,
+  );
+  return deepest ? [{ ...deepest, name: `${variant}, ${deepest.name} at all times`, model }] : [];
+}
+
+function costsOf(model: Model): ExitCosts {
+  return exitsOf(model).map((exit) => ({ exit, macs: exitMacs(model, exit) }));
 }
 
 /** The variant's solved schedules within each budget; and those of excess alone, at all steps. */
@@ -197,7 +234,7 @@ function mostEverySecond(variant: string, model: Model, steps: number, budget: n
 }
 
 /** What a way costs, in full-depth steps. */
-function costIn(available: Schedule['available'], { exits }: SamplingWay): number {
+function costIn(available: Schedule['available'], { exits }: Course): number {
   return depthOf(available, exits) * exits.length;
 }
 
