@@ -87,7 +87,7 @@ const rough: Trial = {
 /** Screened at every budget, the others at twice the speed alone. */
 const thorough = ['default', 'ages-between'];
 
-const fine = { samples: 10_000, seeds: [0, 1, 2], timed: 400 };
+const fine = { samples: 10_000, timed: 400 };
 
 export const stages: readonly Stage[] = [
   { name: 'screening', trials: [rough], names: thorough },
@@ -96,20 +96,18 @@ export const stages: readonly Stage[] = [
     trials: [{ ...rough, budgets: [12] }],
     names: variants.map(({ name }) => name).filter((name) => !thorough.includes(name)),
   },
-  // An hour that tells whether the day of three seeds is worth it; their samples begin with these.
-  { name: 'finals', trials: [{ ...rough, ...fine, seeds: [0] }], names: ['default'] },
+  { name: 'finals', trials: [{ ...rough, ...fine }], names: ['default'] },
+  // Those that the screening cannot tell from the default.
+  { name: 'finals', trials: [{ ...rough, samples: 10_000, budgets: [12] }], names: ['long'] },
   {
     name: 'finals',
     trials: [
-      { ...fine, solver: 'ddim', steps: 25, counts: [25, 22, 20, 18, 16], budgets: [19, 16, 12, 10] },
-      { ...fine, solver: 'ddim', steps: 50, counts: [50, 44, 40, 36, 32], budgets: [38, 32, 25, 20] },
+      // Other solvers: the same heads, whose memories are then younger than they were trained on.
+      { ...rough, steps: 50, counts: [50], budgets: [32, 24, 20] },
+      { ...rough, solver: 'ddpm', steps: 100, counts: [100], budgets: [64, 48, 40] },
+      { ...rough, ...fine, seeds: [0, 1, 2] },
     ],
-    names: ['default', 'long', 'adapter', 'block', 'lora', 'finetune'],
-  },
-  {
-    name: 'finals',
-    trials: [{ ...fine, solver: 'ddpm', steps: 100, counts: [100], budgets: [75, 65, 50, 40] }],
-    names: ['default', 'block'],
+    names: ['default'],
   },
 ];
 
