@@ -12,16 +12,17 @@ interface Point {
 
 /** A picture that stands alone, on white. */
 export function figure(findings: readonly Finding[]): string {
-  const points = pointsOf(findings);
-  const series = [...new Set(points.map((point) => point.series))];
-  const place = { x: 'depthUsed', y: 'fid', stroke: 'series' } as const;
-  const lowest = Math.min(...points.map(({ fid }) => fid));
+  const all = pointsOf(findings);
+  const lowest = Math.min(...all.map(({ fid }) => fid));
   // What is much further does not matter any more.
   const [bottom, top] = [0.9 * lowest, 1.5 * lowest];
+  const points = all.filter(({ fid }) => fid <= top);
+  const series = [...new Set(points.map((point) => point.series))];
+  const place = { x: 'depthUsed', y: 'fid', stroke: 'series' } as const;
   const labels = labelled(points, { bottom, top });
   const svg = draw('wide', `FID by depth used: ${series.join(', ')}`, {
     style: { fontSize: '13px', background: 'white', color: '#1b2430' },
-    ...{ height: 460, marginLeft: 60, marginBottom: 46, marginRight: 30 },
+    ...{ height: 560, marginLeft: 60, marginBottom: 46, marginRight: 30 },
     x: { label: 'depth used', grid: true, domain: [0.1, 1] },
     y: { label: 'FID', grid: true, domain: [bottom, top], clamp: true },
     color: { domain: series, legend: false, scheme: 'observable10' },
@@ -49,7 +50,7 @@ export function figure(findings: readonly Finding[]): string {
 /** Depth used left of which names stand. */
 const labelsEnd = 0.34;
 /** Lines of text that fit above each other. */
-const mostLines = 26;
+const mostLines = 32;
 
 /** The shallowest point of each series, and where its name stands: beside it, unless another name is there. */
 function labelled(
@@ -74,13 +75,19 @@ function pointsOf(findings: readonly Finding[]): Point[] {
   const [first] = findings;
   const baselines = (first?.measured ?? []).flatMap((one) => {
     if (one.kind === 'fewer-steps' || one.kind === 'full-depth') return [{ ...one, series: 'fewer steps' }];
-    return one.kind === 'caching' ? [{ ...one, series: 'training-free caching' }] : [];
+    if (one.kind !== 'caching') return [];
+    return [
+      { ...one, series: one.way.startsWith('caching') ? 'caching, every 2nd' : 'training-free caching' },
+    ];
   });
   // A name is that of the variant, what it may spend, and how times were weighed.
   const own = findings.flatMap(({ measured }) =>
     measured
       .filter(({ kind }) => kind === 'scheduled')
-      .map((one) => ({ ...one, series: one.way.replace(/ \d+ %/, '').replace(/ of \d+ full.*/, '') })),
+      .map((one) => ({
+        ...one,
+        series: one.way.replace(/ \d+ %/, '').replace(/ of \d+ full.*|, \d+ steps$/, ''),
+      })),
   );
   return [...baselines, ...own]
     .map(({ series, depthUsed, fid }) => ({ series, depthUsed, fid: fid.value, error: fid.standardError }))
@@ -98,7 +105,7 @@ export function rankingFigure(rankings: readonly Ranking[]): string {
     `Drift by predicted loss of schedules: ${rankings.map(({ variant }) => variant).join(', ')}`,
     {
       style: { fontSize: '13px', background: 'white', color: '#1b2430' },
-      ...{ height: 460, marginLeft: 70, marginBottom: 46, marginRight: 80 },
+      ...{ height: 560, marginLeft: 70, marginBottom: 46, marginRight: 80 },
       x: { label: 'predicted loss', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
       y: { label: 'measured drift', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
       color: { domain: rankings.map(({ variant }) => variant), legend: false, scheme: 'observable10' },

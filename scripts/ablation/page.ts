@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { writeFileAtomic } from '../../src/files/write.js';
 import { withResults } from '../resultsPage.js';
 import { figure, rankingFigure } from './figure.js';
+import { variants } from './plan.js';
 import { readFound, type Finding, type Measured, type Ranking } from './results.js';
 
 const docs = join(import.meta.dirname, '../../docs');
@@ -15,7 +16,7 @@ export async function writeResults(): Promise<void> {
   const trials = [...new Set(findings.map(({ trial }) => trial))];
   const sections: string[] = [];
   for (const trial of trials) {
-    const those = findings.filter((one) => one.trial === trial);
+    const those = findings.filter((one) => one.trial === trial).toSorted((a, b) => placeOf(a) - placeOf(b));
     const file = `results-${trial.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.svg`;
     await writeFileAtomic(join(docs, file), figure(those));
     sections.push(`### ${trial}`, `![FID by depth used](${file})`, table(those));
@@ -27,6 +28,11 @@ export async function writeResults(): Promise<void> {
   }
   const text = withResults(await readFile(path, 'utf8'), 'npm run ablation', sections.join('\n\n'));
   await writeFileAtomic(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
+}
+
+/** Variants stand as the plan has them, in whatever order they were measured. */
+function placeOf({ variant }: Finding): number {
+  return variants.findIndex(({ name }) => name === variant);
 }
 
 const rankingFile = 'results-ranking.svg';
