@@ -105,7 +105,7 @@ export function rankingFigure(rankings: readonly Ranking[]): string {
     `Drift by predicted loss of schedules: ${rankings.map(({ variant }) => variant).join(', ')}`,
     {
       style: { fontSize: '13px', background: 'white', color: '#1b2430' },
-      ...{ height: 560, marginLeft: 70, marginBottom: 46, marginRight: 80 },
+      ...{ height: 460, marginLeft: 70, marginBottom: 46, marginRight: 80 },
       x: { label: 'predicted loss', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
       y: { label: 'measured drift', type: 'log', grid: true, tickFormat: '.0e', ticks: 5 },
       color: { domain: rankings.map(({ variant }) => variant), legend: false, scheme: 'observable10' },
