@@ -75,13 +75,15 @@ function table(findings: readonly Finding[]): string {
     'drift',
     'right digit',
   ];
-  const baselines = first?.measured.filter(({ kind }) => kind !== 'scheduled' && kind !== 'fixed-exit') ?? [];
-  // Full depth of a backbone that was trained on is no baseline.
-  const isOwn = ({ way }: Measured): boolean => !baselines.some((one) => one.way === way);
+  const isBaseline = ({ kind, way }: Measured): boolean =>
+    // Full depth of a backbone that was trained on is none.
+    kind === 'full-depth' ? way === full?.way : kind === 'fewer-steps' || kind === 'caching';
+  const all = findings.flatMap(({ measured }) => measured).filter(isBaseline);
+  const baselines = all.filter(({ way }, i) => all.findIndex((one) => one.way === way) === i);
   const lines = [
     ...baselines.map((one) => row('baseline', one, full, isTimed)),
     ...findings.flatMap(({ factor, measured }) =>
-      measured.filter(isOwn).map((one) => row(factor, one, full, isTimed)),
+      measured.filter((one) => !isBaseline(one)).map((one) => row(factor, one, full, isTimed)),
     ),
   ];
   return rowsOf([columns, columns.map(() => '---'), ...lines]);
