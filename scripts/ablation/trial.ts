@@ -23,12 +23,11 @@ import {
   fixedExits,
   fullDepth,
   type Course,
-  type ExitCosts,
   type SamplingWay,
 } from '../../src/evaluate/ways.js';
 import { exitsForHeads } from '../../src/backbones/families.js';
 import { headPlan, remembers } from '../../src/exits/heads.js';
-import { exitMacs, exitsOf, type Model } from '../../src/exits/model.js';
+import type { Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
 import { solveOverSteps, type StepCount } from '../../src/schedules/overSteps.js';
 import { measuredExits } from '../../src/schedules/profile.js';
@@ -158,7 +157,7 @@ function untrained(base: Model, timesteps: readonly number[], budget: number): S
   const remembering: Model = { ...base, plans };
   const steps = timesteps.length;
   return [
-    ...cachings(timesteps, costsOf(remembering), budget / steps, 1).map((course) => ({
+    ...cachings(timesteps, measuredExits(remembering), budget / steps, 1).map((course) => ({
       ...course,
       model: remembering,
     })),
@@ -177,14 +176,11 @@ function fixedExit(
   budget: number,
 ): SamplingWay[] {
   if (config.mode !== 'frozen' || model.plans.some(({ kind }) => remembers(kind))) return [];
-  const deepest = fixedExits(timesteps, costsOf(model), budget / timesteps.length, 1).find(
-    (course) => costIn(measuredExits(model), course) <= budget,
+  const available = measuredExits(model);
+  const deepest = fixedExits(timesteps, available, budget / timesteps.length, 1).find(
+    (course) => costIn(available, course) <= budget,
   );
   return deepest ? [{ ...deepest, name: `${variant}, ${deepest.name} at all times`, model }] : [];
-}
-
-function costsOf(model: Model): ExitCosts {
-  return exitsOf(model).map((exit) => ({ exit, macs: exitMacs(model, exit) }));
 }
 
 /** The variant's solved schedules within each budget; and those of excess alone, at all steps. */

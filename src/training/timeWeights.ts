@@ -2,7 +2,7 @@
 import type { PretrainConfig } from '../config/schema.js';
 import type { Diffusion } from '../diffusion/betas.js';
 import { unreachable, UserError } from '../errors.js';
-import { readErrorTable } from '../schedules/errorTable.js';
+import { errorTableFormat, readErrorTable } from '../schedules/errorTable.js';
 import { readSensitivity, requireMeasuredOn, sensitivityPoints } from '../schedules/sensitivity.js';
 import { binName, binOf } from '../schedules/timeBins.js';
 import { lambdas, type LambdaRule } from './lambda.js';
@@ -95,10 +95,7 @@ async function fullErrors(
 ): Promise<Float64Array> {
   const table = await readErrorTable(path);
   const { bins, error, steps: measured, guidance = 1 } = table;
-  if (backbone !== undefined && table.backbone !== backbone)
-    throw new UserError(
-      `${path} was measured on another backbone. Give the error table of a run with this one.`,
-    );
+  if (backbone !== undefined) requireMeasuredOn(table, path, { backbone, steps }, errorTableFormat);
   if (guidance !== 1)
     throw new UserError(
       `${path} has errors after guidance ${guidance}, and what is trained is not guided. Profile with profile.guidance 1.`,

@@ -10,10 +10,9 @@ import { familyOf } from '../../src/backbones/families.js';
 import { tf } from '../../src/engine/tf.js';
 import { features } from '../../src/exits/run.js';
 import { uploadAll } from '../fixtures.js';
-import { rowsOf } from '../plain.js';
 import { labelQuery } from '../queries.js';
 import { livelyWeights, moved, onnx, spec } from '../training/tiny.js';
-import { plainUncertainty } from './plainUncertainty.js';
+import { plainUncertainties } from './plainUncertainty.js';
 
 const backbone = livelyWeights();
 const plans: readonly HeadPlan[] = [
@@ -43,13 +42,10 @@ async function said(guidance: number): Promise<number[][]> {
         tf.fill([count], 40),
         tf.tensor1d(labels, 'int32'),
       );
-      return [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) => {
-        const tokens = rowsOf(hidden.dataSync(), spec.width);
-        return Array.from({ length: count }, (_, i) => {
-          const own = tokens.slice(i * spec.tokens, (i + 1) * spec.tokens);
-          return plainUncertainty(plan.form, exit, uncertainty.weights, own, 40);
-        });
-      });
+      const times = new Float32Array(count).fill(40);
+      return [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) =>
+        plainUncertainties(spec, plan.form, exit, uncertainty.weights, hidden.dataSync(), times),
+      );
     };
     const [conditional, unconditional] = [of(y), of(new Int32Array(count).fill(4))];
     if (guidance === 1) return conditional;

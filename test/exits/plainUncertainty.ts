@@ -1,10 +1,26 @@
-// What an uncertainty head says of one sample, in double precision.
+// What an uncertainty head says of each sample, in double precision.
+import type { BackboneSpec } from '../../src/backbones/backbone.js';
 import type { HostTensors } from '../../src/engine/tensors.js';
 import type { Uncertainty } from '../../src/exits/uncertainty.js';
-import { gelu, layer, normal, waves } from '../plain.js';
+import { gelu, layer, normal, rowsOf, waves } from '../plain.js';
 
-/** @param tokens the state at that exit, a row for each token */
-export function plainUncertainty(
+/** @param hidden the state at that exit, [B, N, D] */
+export function plainUncertainties(
+  { tokens, width }: Pick<BackboneSpec, 'tokens' | 'width'>,
+  form: Uncertainty['form'],
+  exit: number,
+  weights: HostTensors,
+  hidden: ArrayLike<number>,
+  t: ArrayLike<number>,
+): number[] {
+  const rows = rowsOf(hidden, width);
+  return Array.from(t, (time, i) =>
+    plainUncertainty(form, exit, weights, rows.slice(i * tokens, (i + 1) * tokens), time),
+  );
+}
+
+/** @param tokens a row for each */
+function plainUncertainty(
   form: Uncertainty['form'],
   exit: number,
   weights: HostTensors,

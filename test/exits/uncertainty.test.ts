@@ -12,18 +12,14 @@ import {
 } from '../../src/exits/uncertainty.js';
 import { stream } from '../../src/random.js';
 import { uploadAll } from '../fixtures.js';
-import { rowsOf } from '../plain.js';
 import { moved, spec } from '../training/tiny.js';
-import { plainUncertainty } from './plainUncertainty.js';
+import { plainUncertainties } from './plainUncertainty.js';
 
 const logExcess: Uncertainty = { form: 'log-excess', exits: [1, 2], bottleneck: 3 };
 const deediff: Uncertainty = { form: 'deediff', exits: [2] };
+const numbers = (): Float32Array => stream(0, 'hidden').normals(2 * spec.tokens * spec.width);
 const hidden = (): { hidden: tf.Tensor3D } => ({
-  hidden: tf.tensor3d(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), [
-    2,
-    spec.tokens,
-    spec.width,
-  ]),
+  hidden: tf.tensor3d(numbers(), [2, spec.tokens, spec.width]),
 });
 const t = (): tf.Tensor1D => tf.tensor1d([10, 90]);
 
@@ -45,10 +41,7 @@ describe('an uncertainty head', () => {
   it.each([logExcess, deediff])('says what its formula says: $form', (plan) => {
     const weights = moved(initialUncertainty(spec, plan, 3), 0.3);
     const said = tf.tidy(() => uncertaintyAt(plan, 2, uploadAll(weights), hidden(), t()).dataSync());
-    const rows = rowsOf(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), spec.width);
-    const expected = [10, 90].map((time, i) =>
-      plainUncertainty(plan.form, 2, weights, rows.slice(i * spec.tokens, (i + 1) * spec.tokens), time),
-    );
+    const expected = plainUncertainties(spec, plan.form, 2, weights, numbers(), [10, 90]);
     expect(Array.from(said, (u, i) => u / (expected[i] ?? NaN))).toBeAllClose([1, 1], 1e-5);
     // So far apart that what tells the samples apart counts.
     expect(Math.abs(Math.log((expected[0] ?? NaN) / (expected[1] ?? NaN)))).toBeGreaterThan(0.01);
@@ -87,15 +80,13 @@ describe('an uncertainty head', () => {
 
   it('of DeeDiff loses the squared distance of what it says to the error', () => {
     const weights = initialUncertainty(spec, deediff, 3);
-    const rows = rowsOf(stream(0, 'hidden').normals(2 * spec.tokens * spec.width), spec.width);
     const error = [0.3, 0.05];
     const lost = tf.tidy(() =>
       uncertaintyLoss(deediff, 2, uploadAll(weights), hidden(), t(), tf.tensor1d(error)).dataSync(),
     );
-    const squares = [10, 90].map((time, i) => {
-      const tokens = rows.slice(i * spec.tokens, (i + 1) * spec.tokens);
-      return (plainUncertainty('deediff', 2, weights, tokens, time) - (error[i] ?? NaN)) ** 2;
-    });
+    const squares = plainUncertainties(spec, 'deediff', 2, weights, numbers(), [10, 90]).map(
+      (u, i) => (u - (error[i] ?? NaN)) ** 2,
+    );
     expect(lost).toBeAllClose([squares.reduce((sum, square) => sum + square, 0) / 2], 1e-6);
   });
 

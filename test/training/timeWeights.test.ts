@@ -84,7 +84,7 @@ describe('the weights of times', () => {
       lossOf({ lambda: 'error', errorTable: await errorTable(4, 100, guidance) });
     await expect(timeWeights(await lossWith(), process, 'b')).resolves.toHaveLength(100);
     await expect(timeWeights(await lossWith(), process, 'other')).rejects.toThrow(
-      'was measured on another backbone',
+      'was measured on the backbone b over 100 diffusion steps, and this one is other over 100.',
     );
     await expect(timeWeights(await lossWith(2), process, 'b')).rejects.toThrow('has errors after guidance 2');
   });

@@ -11,7 +11,7 @@ import { queryInputs } from '../../src/exits/model.js';
 import { features, runAll } from '../../src/exits/run.js';
 import { calibrateStep } from '../../src/schedules/calibrate.js';
 import { uploadAll } from '../fixtures.js';
-import { plainUncertainty } from '../exits/plainUncertainty.js';
+import { plainUncertainties } from '../exits/plainUncertainty.js';
 import { rowsOf } from '../plain.js';
 import { labelQuery } from '../queries.js';
 import { uncertaintyStep } from '../../src/training/uncertaintyStep.js';
@@ -148,18 +148,9 @@ async function errorsAndSaid(
         return each.reduce((sum, value) => sum + value, 0) / each.length;
       }),
     );
-    const said = [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) => {
-      const tokens = rowsOf(hidden.dataSync(), spec.width);
-      return Array.from(t, (time, i) =>
-        plainUncertainty(
-          plan.form,
-          exit,
-          weights,
-          tokens.slice(i * spec.tokens, (i + 1) * spec.tokens),
-          time,
-        ),
-      );
-    });
+    const said = [...features(bound, query, plan.exits).states].map(([exit, { hidden }]) =>
+      plainUncertainties(spec, plan.form, exit, weights, hidden.dataSync(), t),
+    );
     return { errors, said };
   });
 }
