@@ -88,7 +88,7 @@ export async function tryHeads(
       ...fewerSteps(config.diffusion.steps, steps, depth, n / steps),
       model: base,
     })),
-    ...budgets.flatMap((n) => untrained(base, timesteps, n)),
+    ...budgets.flatMap((n) => untrained(base, timesteps, n, trial.caching)),
     // A backbone that was trained on is no longer what the others are compared with.
     ...(config.mode === 'frozen'
       ? []
@@ -152,15 +152,20 @@ async function speedsOf(
 }
 
 /** What remembers without training: all steps, and fewer of which every second is at full depth, as heads are drawn. */
-function untrained(base: Model, timesteps: readonly number[], budget: number): SamplingWay[] {
+function untrained(
+  base: Model,
+  timesteps: readonly number[],
+  budget: number,
+  which: Trial['caching'],
+): SamplingWay[] {
+  if (which === 'none') return [];
   const plans = exitsForHeads(base.spec).map((exit) => headPlan('remembered', exit));
   const remembering: Model = { ...base, plans };
   const steps = timesteps.length;
+  const atAllSteps =
+    which === 'all' ? cachings(timesteps, measuredExits(remembering), budget / steps, 1) : [];
   return [
-    ...cachings(timesteps, measuredExits(remembering), budget / steps, 1).map((course) => ({
-      ...course,
-      model: remembering,
-    })),
+    ...atAllSteps.map((course) => ({ ...course, model: remembering })),
     ...mostEverySecond('caching', remembering, steps, budget).map((way): SamplingWay => ({
       ...way,
       kind: 'caching',

@@ -42,6 +42,7 @@ describe('the plan of the ablation', () => {
       counts: [25],
       samples: 2000,
       seeds: [0, 1],
+      caching: 'none',
       budgets: [12],
     } as const;
     expect(trialName(trial)).toBe('DDIM-25, 2000 samples, seeds 0, 1');
