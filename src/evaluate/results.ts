@@ -4,7 +4,7 @@ import { fingerprintSchema, guidanceFields } from '../schedules/errorTable.js';
 import { solverFields } from '../samplers/settings.js';
 import type { JsonFormat } from '../files/jsonFile.js';
 import { differenceBetween, distanceOf, type Row, type SeedResult } from './evaluateWays.js';
-import { meanOver, ratioOver } from './summary.js';
+import { meanOver, ratioOver } from '../summary.js';
 import { wayKinds } from './ways.js';
 
 const uncertain = z.object({

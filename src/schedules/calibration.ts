@@ -1,5 +1,6 @@
 // Do uncertainty heads say what is measured, and more than a constant per time and exit would? Scores on held-out samples.
 import { z } from 'zod';
+import { meanOver } from '../summary.js';
 import { uncertaintyForms } from '../exits/uncertainty.js';
 import { fingerprintSchema } from './errorTable.js';
 import type { JsonFormat } from '../files/jsonFile.js';
@@ -12,7 +13,7 @@ const reliabilitySchema = z.object({
   count: z.int().min(1),
   predicted: number.describe('mean uncertainty of these samples'),
   measured: number.describe('mean error of these samples'),
-  standardError: number.min(0).describe('of `measured`'),
+  standardError: number.min(0).nullable().describe('of `measured`; null of one sample'),
 });
 
 const exitSchema = z.object({
@@ -231,15 +232,11 @@ function reliabilityOf(
       Math.floor((s * order.length) / shares),
       Math.floor(((s + 1) * order.length) / shares),
     );
-    const values = share.map((i) => measured[i] ?? NaN);
-    const average = mean(values);
-    const spread =
-      values.reduce((sum, value) => sum + (value - average) ** 2, 0) / Math.max(1, values.length - 1);
+    const { mean: average, standardError } = meanOver(share.map((i) => measured[i] ?? NaN));
     return {
       count: share.length,
       predicted: mean(share.map((i) => predicted[i] ?? NaN)),
-      measured: average,
-      standardError: Math.sqrt(spread / values.length),
+      ...{ measured: average, standardError },
     };
   }).filter(({ count }) => count > 0);
 }

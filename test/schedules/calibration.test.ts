@@ -155,6 +155,18 @@ describe('a calibration', () => {
     expect(rSquared).toBeCloseTo(1 - (30 + 3.45) / (247.5 + 7.7), 12);
   });
 
+  it('has no standard error of a share of one sample', () => {
+    const { exits } = calibrationOf({
+      ...{ backbone: 'b', heads: 'h', form: 'log-excess' },
+      bins: timeBins(diffusion({ ...ddpmBetas, steps: 100 }), 1),
+      t: [1, 2, 3],
+      exits: [{ exit: 1, depth: 0.5, predicted: [1, 2, 3], measured: [4, 5, 6] }],
+    });
+    expect(exits[0]?.reliability).toEqual(
+      [1, 2, 3].map((at) => ({ count: 1, predicted: at, measured: at + 3, standardError: null })),
+    );
+  });
+
   it('fits its format, and gives thresholds for budgets', () => {
     const calibration = observed(true);
     expect(calibrationFormat.schema.parse(calibration)).toEqual(calibration);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { meanOver, ratioOver } from '../../src/evaluate/summary.js';
+import { meanOver, ratioOver } from '../src/summary.js';
 
 describe('a mean', () => {
   it('has the standard error of its spread', () => {
