@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isFile } from '../../src/files/disk.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../../src/files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../../src/files/jsonFile.js';
 
 const uncertain = z.object({ value: z.number(), standardError: z.number().min(0) });
 
@@ -64,13 +64,11 @@ const results = z.object({
 export type Results = z.output<typeof results>;
 export type Finding = Results['findings'][number];
 
-const format: JsonFormat<Results> = {
-  name: 'exithead-ablation',
-  version: 1,
+const format = jsonFormat<Results>({
   schema: results,
   noun: 'results of the ablation',
   remedy: 'Take it from the repository again, or delete it: the ablation measures anew what is missing.',
-};
+});
 
 const path = join(import.meta.dirname, '../../docs/ablation.json');
 

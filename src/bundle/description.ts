@@ -16,7 +16,7 @@ import {
 } from '../exits/heads.js';
 import { UserError } from '../errors.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import type { JsonFormat } from '../files/jsonFile.js';
+import { jsonFormat } from '../files/jsonFile.js';
 
 /** A file of the bundle: a path with / that stays inside the folder. */
 const innerPathSchema = z
@@ -142,13 +142,11 @@ const descriptionSchema = z
 
 export type BundleDescription = Readonly<z.output<typeof descriptionSchema>>;
 
-export const bundleFormat: JsonFormat<BundleDescription> = {
-  name: 'exithead-bundle',
-  version: 1,
+export const bundleFormat = jsonFormat<BundleDescription>({
   schema: descriptionSchema,
   noun: 'a bundle description',
   remedy: 'Give a folder that `exithead export` writes.',
-};
+});
 
 /**
  * Plans of the heads that bundle.json lists.

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { predictionKinds } from '../diffusion/prediction.js';
 import { headKinds } from '../exits/heads.js';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import type { JsonFormat } from '../files/jsonFile.js';
+import { jsonFormat } from '../files/jsonFile.js';
 
 /** A file beside the manifest. */
 const nameSchema = z.string().regex(/^[\w-][\w.-]*$/, 'must be the name of a file in this folder');
@@ -137,10 +137,8 @@ export type OnnxManifest = Readonly<z.output<typeof manifestSchema>>;
 export type OnnxGraph = OnnxManifest['graphs'][number];
 export type OnnxPort = OnnxGraph['inputs'][number];
 
-export const onnxManifestFormat: JsonFormat<OnnxManifest> = {
-  name: 'exithead-onnx',
-  version: 1,
+export const onnxManifestFormat = jsonFormat<OnnxManifest>({
   schema: manifestSchema,
   noun: 'a manifest of ONNX graphs',
   remedy: 'Give the onnx folder of a bundle that `exithead export --onnx` writes.',
-};
+});

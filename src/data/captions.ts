@@ -7,7 +7,7 @@ import { readTensor } from '../checkpoints/stored.js';
 import { sizeOf, type StoredTensor } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import type { CaptionBatch, Captions } from '../exits/prompts.js';
-import type { JsonFormat } from '../files/jsonFile.js';
+import { jsonFormat } from '../files/jsonFile.js';
 import { readJsonFile } from '../files/jsonFile.js';
 
 /** The index, in the folder of the store. */
@@ -58,13 +58,11 @@ const indexSchema = z
 /** What the index of a store says. */
 export type CaptionsIndex = Readonly<z.output<typeof indexSchema>>;
 
-export const captionsFormat: JsonFormat<CaptionsIndex> = {
-  name: 'exithead-captions',
-  version: 1,
+export const captionsFormat = jsonFormat<CaptionsIndex>({
   schema: indexSchema,
   noun: 'the index of captions',
   remedy: 'Give a folder of embedded captions (docs/captions.md).',
-};
+});
 
 /** Where captions lie: `from` is the number of the first. */
 interface Shard {

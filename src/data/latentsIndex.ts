@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fingerprintSchema } from '../schedules/errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 
 /** How the numbers of latents may be stored. */
 export const latentDtypes = ['F16', 'F32'] as const;
@@ -56,13 +56,11 @@ const indexSchema = z
 
 export type LatentsIndex = Readonly<z.output<typeof indexSchema>>;
 
-export const latentsFormat: JsonFormat<LatentsIndex> = {
-  name: 'exithead-latents',
-  version: 1,
+export const latentsFormat = jsonFormat<LatentsIndex>({
   schema: indexSchema,
   noun: 'an index of latents',
   remedy: 'Give a folder that `exithead encode` writes.',
-};
+});
 
 /** Where the index of a folder of latents is. */
 export function latentsIndexPath(folder: string): string {

@@ -1,6 +1,6 @@
 // How are images shown to a network, and which of its outputs are features? The file beside an ONNX file says so.
 import { z } from 'zod';
-import { readJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, jsonFormat } from '../files/jsonFile.js';
 
 const name = z.string().min(1).max(1000);
 const perChannel = (meaning: string): z.ZodArray<z.ZodNumber> =>
@@ -55,13 +55,11 @@ const featuresSchema = z
 
 export type FeaturesFile = Readonly<z.output<typeof featuresSchema>>;
 
-export const featuresFormat: JsonFormat<FeaturesFile> = {
-  name: 'exithead-features',
-  version: 1,
+export const featuresFormat = jsonFormat<FeaturesFile>({
   schema: featuresSchema,
   noun: 'a description of features',
   remedy: 'docs/evaluate.md says what stands in it.',
-};
+});
 
 /** Where the description of a network lies: beside it, with the ending .json. */
 export function featuresPath(onnx: string): string {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fingerprintSchema, guidanceFields } from '../schedules/errorTable.js';
 import { solverFields } from '../samplers/settings.js';
-import type { JsonFormat } from '../files/jsonFile.js';
+import { jsonFormat } from '../files/jsonFile.js';
 import { differenceBetween, distanceOf, type Row, type SeedResult } from './evaluateWays.js';
 import { meanOver, ratioOver } from '../summary.js';
 import { wayKinds } from './ways.js';
@@ -101,13 +101,11 @@ const evaluationSchema = z.object({
 export type Evaluation = Readonly<z.output<typeof evaluationSchema>>;
 export type EvaluatedRow = Evaluation['rows'][number];
 
-export const evaluationFormat: JsonFormat<Evaluation> = {
-  name: 'exithead-evaluation',
-  version: 1,
+export const evaluationFormat = jsonFormat<Evaluation>({
   schema: evaluationSchema,
   noun: 'an evaluation',
   remedy: 'Give the evaluation.json that `exithead evaluate` writes.',
-};
+});
 
 /** Rows of the file. @param count samples of each seed */
 export function evaluatedRows(rows: readonly Row[], count: number): EvaluatedRow[] {

@@ -7,12 +7,8 @@ import { placesInJson, valueAt, type KeyPath, type Places } from './places.js';
 import { namesOf } from './schemaNodes.js';
 import { writeFileAtomic } from './write.js';
 
-/** A kind of JSON file. */
-export interface JsonFormat<T> {
-  /** Value of `format` in the file. */
-  readonly name: string;
-  /** Value of `version` in the file. */
-  readonly version: number;
+/** What a kind of JSON file is told by. */
+interface Told<T> {
   readonly schema: z.ZodType<T>;
   /** What makes a file of an older version one of this, by that version. */
   readonly older?: Readonly<Record<number, (json: Readonly<Record<string, unknown>>) => unknown>>;
@@ -20,6 +16,25 @@ export interface JsonFormat<T> {
   readonly noun: string;
   /** How the user gets a good one. */
   readonly remedy: string;
+}
+
+/** A kind of JSON file. */
+export interface JsonFormat<T> extends Told<T> {
+  /** Value of `format` in the file. */
+  readonly name: string;
+  /** Value of `version` in the file. */
+  readonly version: number;
+}
+
+/** Name and version are those that the schema asks for. */
+interface Named {
+  readonly shape: Readonly<Record<'format', { readonly value: string }>> &
+    Readonly<Record<'version', { readonly value: number }>>;
+}
+
+export function jsonFormat<T>(told: Told<T> & { readonly schema: Named }): JsonFormat<T> {
+  const { format, version } = told.schema.shape;
+  return { ...told, name: format.value, version: version.value };
 }
 
 /** Larger files are none of ours: reading one would only fill the memory. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { meanOver } from '../summary.js';
 import { uncertaintyForms } from '../exits/uncertainty.js';
 import { fingerprintSchema } from './errorTable.js';
-import type { JsonFormat } from '../files/jsonFile.js';
+import { jsonFormat } from '../files/jsonFile.js';
 import { rules, ruleWithin, type Judgement } from './perSampleRule.js';
 import { correlation, correlationInterval, lineThrough, mean, rankCorrelation, skill } from './scores.js';
 import { binOf, timeBinSchema, type TimeBin } from './timeBins.js';
@@ -75,13 +75,11 @@ const calibrationSchema = z.object({
 export type Calibration = Readonly<z.output<typeof calibrationSchema>>;
 export type CalibratedExit = Calibration['exits'][number];
 
-export const calibrationFormat: JsonFormat<Calibration> = {
-  name: 'exithead-calibration',
-  version: 1,
+export const calibrationFormat = jsonFormat<Calibration>({
   schema: calibrationSchema,
   noun: 'a calibration',
   remedy: 'Give the calibration.json that `exithead uncertainty` writes.',
-};
+});
 
 /** What was said and measured of held-out samples. */
 export interface Observed extends Pick<Calibration, 'backbone' | 'heads' | 'form'> {

@@ -4,7 +4,7 @@ import type { Diffusion } from '../diffusion/betas.js';
 import { UserError } from '../errors.js';
 import { errorSumsSchema, type ErrorSums } from './errorSums.js';
 import { errorTableSchema, type ErrorTable } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 import { accumulator } from './measure.js';
 import type { Sums } from './moments.js';
 
@@ -78,13 +78,11 @@ const partSchema = z
 /** A measurement that is not finished, or one of several parts. */
 export type ErrorPart = Readonly<z.output<typeof partSchema>>;
 
-export const errorPartFormat: JsonFormat<ErrorPart> = {
-  name: 'exithead-error-sums',
-  version: 1,
+export const errorPartFormat = jsonFormat<ErrorPart>({
   schema: partSchema,
   noun: 'a part of an error table',
   remedy: 'Measure it again with `exithead profile`.',
-};
+});
 
 /** @throws UserError naming the file and what is wrong in it */
 export function readErrorPart(path: string): Promise<ErrorPart> {

@@ -1,7 +1,7 @@
 // How wrong is every exit at every time? The error table and its file.
 import { z } from 'zod';
 import { headKinds, remembers } from '../exits/heads.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 import { binnings, timeBinSchema } from './timeBins.js';
 
 export const measuredExitSchema = z.object({
@@ -207,13 +207,11 @@ function checkStatistic(
 
 export type ErrorTable = Readonly<z.output<typeof errorTableSchema>>;
 
-export const errorTableFormat: JsonFormat<ErrorTable> = {
-  name: 'exithead-error-table',
-  version: 1,
+export const errorTableFormat = jsonFormat<ErrorTable>({
   schema: errorTableSchema,
   noun: 'an error table',
   remedy: 'Give the error-table.json that `exithead profile` writes.',
-};
+});
 
 /** @throws UserError naming the file and what is wrong in it */
 export function readErrorTable(path: string): Promise<ErrorTable> {

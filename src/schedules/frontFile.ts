@@ -1,7 +1,7 @@
 // What does quality cost? The front of schedules, what they have to beat, and the file of both.
 import { z } from 'zod';
 import { fingerprintSchema } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 import { placeOf } from './overSteps.js';
 import type { Schedule } from './schedule.js';
 
@@ -39,13 +39,11 @@ const schema = z.object({
 
 export type FrontFile = Readonly<z.output<typeof schema>>;
 
-export const frontFormat: JsonFormat<FrontFile> = {
-  name: 'exithead-front',
-  version: 1,
+export const frontFormat = jsonFormat<FrontFile>({
   schema,
   noun: 'a front of schedules',
   remedy: 'Give the front.json that `exithead schedule RUN --front` writes.',
-};
+});
 
 /** @throws UserError naming the file and what is wrong in it */
 export function readFront(path: string): Promise<FrontFile> {

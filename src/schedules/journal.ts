@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Interrupted, UserError } from '../errors.js';
 import { isFile } from '../files/disk.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 
 /** What one step of a measurement found, such as a number for each sample. */
 export type Entry = readonly (readonly number[])[];
@@ -37,13 +37,11 @@ const schema = z.object({
   entries: z.array(z.array(z.array(z.number()))),
 });
 
-const format: JsonFormat<z.output<typeof schema>> = {
-  name: 'exithead-journal',
-  version: 1,
+const format = jsonFormat<z.output<typeof schema>>({
   schema,
   noun: 'the journal of a measurement',
   remedy: 'Leave out --resume to measure anew.',
-};
+});
 
 /**
  * Measures with a journal, which is deleted at the end.

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nearestTo } from '../diffusion/spacing.js';
 import { forgot, tooEarly } from '../exits/memory.js';
 import { fingerprintSchema, measuredExitsSchema, remembering } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 
 const askedSchema = z.strictObject({
   speedup: z
@@ -154,15 +154,13 @@ const scheduleSchema = z
 
 export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
 
-export const scheduleFormat: JsonFormat<Schedule> = {
-  name: 'exithead-schedule',
-  version: 2,
+export const scheduleFormat = jsonFormat<Schedule>({
   schema: scheduleSchema,
   // Version 1 had fewer fields, and none that is gone.
   older: { 1: (json) => ({ ...json, version: 2 }) },
   noun: 'a schedule',
   remedy: 'Give the schedule.json that `exithead schedule` writes.',
-};
+});
 
 /** What each step runs. */
 export interface Steps {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { solverFields } from '../samplers/settings.js';
 import { fingerprintSchema, guidanceFields } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat, type JsonFormat } from '../files/jsonFile.js';
 
 const measuredSchema = z.object({
   value: z.array(z.number().min(0)).describe('by step of `timesteps`'),
@@ -58,13 +58,11 @@ const schema = z
 
 export type Sensitivity = Readonly<z.output<typeof schema>>;
 
-export const sensitivityFormat: JsonFormat<Sensitivity> = {
-  name: 'exithead-sensitivity',
-  version: 1,
+export const sensitivityFormat = jsonFormat<Sensitivity>({
   schema,
   noun: 'a table of sensitivities',
   remedy: 'Give the sensitivity.json that `exithead profile RUN --sensitivity` writes.',
-};
+});
 
 /** @throws UserError naming the file and what is wrong in it */
 export function readSensitivity(path: string): Promise<Sensitivity> {

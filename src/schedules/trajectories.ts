@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { solverFields } from '../samplers/settings.js';
 import { fingerprintSchema, guidanceFields, measuredExitsSchema, statisticSchema } from './errorTable.js';
-import { readJsonFile, writeJsonFile, type JsonFormat } from '../files/jsonFile.js';
+import { readJsonFile, writeJsonFile, jsonFormat } from '../files/jsonFile.js';
 import { requireMeasuredOn } from './sensitivity.js';
 
 const driftSchema = {
@@ -108,13 +108,11 @@ const schema = z
 
 export type Trajectories = Readonly<z.output<typeof schema>>;
 
-export const trajectoriesFormat: JsonFormat<Trajectories> = {
-  name: 'exithead-trajectories',
-  version: 1,
+export const trajectoriesFormat = jsonFormat<Trajectories>({
   schema,
   noun: 'a profile of trajectories',
   remedy: 'Give the trajectories.json that `exithead profile RUN --trajectories` writes.',
-};
+});
 
 /** @throws UserError naming the file and what is wrong in it */
 export function readTrajectories(path: string): Promise<Trajectories> {

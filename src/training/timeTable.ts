@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
-import { checked, readJsonFile, readText, shown, type JsonFormat } from '../files/jsonFile.js';
+import { checked, readJsonFile, readText, shown, jsonFormat } from '../files/jsonFile.js';
 import type { TimeTable } from './lambda.js';
 
 const schema = z
@@ -41,14 +41,12 @@ const schema = z
       });
   });
 
-export const timeWeightsFormat: JsonFormat<z.output<typeof schema>> = {
-  name: 'exithead-time-weights',
-  version: 1,
+export const timeWeightsFormat = jsonFormat<z.output<typeof schema>>({
   schema,
   noun: 'a table of time weights',
   remedy:
     'Give a .json file of format exithead-time-weights, or a .csv file with the columns t,weight or logSnr,weight (docs/losses.md).',
-};
+});
 
 /**
  * Reads weights by time: a .csv file whose first line is `t,weight` or `logSnr,weight`, anything else as JSON.
