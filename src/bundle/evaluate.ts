@@ -85,7 +85,7 @@ export async function evaluateBundle(work: EvaluationWork): Promise<Evaluation> 
       decidedBy: {
         ...{ backbone: bundle.backbone.fingerprint, heads: bundle.schedule.heads, frozenPrecision },
         ...{ diffusion: bundle.diffusion, solver: sampling.solver, ...guidingIn(plan), clip: plan.clip },
-        ...{ prompts: prompts.count, engine: engine.kind, device: engine.device },
+        ...{ prompts: prompts.decidedBy, engine: engine.kind, device: engine.device },
       },
     });
     const rows = await evaluateWays(plan.ways, {

@@ -67,7 +67,9 @@ export async function openJudge(options: JudgeOptions): Promise<Judge> {
       const shown = await openOnnxFeatures(features, developer);
       const length = spec.channels * spec.imageSize ** 2;
       return {
-        extractor: developed(shown, developer, length, pictures.vae.fingerprint),
+        extractor: developed(shown, developer, length, [
+          ...[pictures.vae.fingerprint, pictures.tile ?? 'whole', engine.kind, engine.device ?? 'CPU'],
+        ]),
         decidesLabels: false,
         async dispose() {
           await shown.dispose();

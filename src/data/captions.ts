@@ -1,4 +1,6 @@
 // Which captions are there, and what does a text encoder make of them? A folder of embeddings, read by offset.
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CaptionedSpec } from '../backbones/backbone.js';
@@ -7,8 +9,7 @@ import { readTensor } from '../checkpoints/stored.js';
 import { sizeOf, type StoredTensor } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import type { CaptionBatch, Captions } from '../exits/prompts.js';
-import { jsonFormat } from '../files/jsonFile.js';
-import { readJsonFile } from '../files/jsonFile.js';
+import { jsonFormat, readJsonFile } from '../files/jsonFile.js';
 
 /** The index, in the folder of the store. */
 export const captionsFile = 'captions.json';
@@ -98,6 +99,7 @@ export async function openCaptions(folder: string, spec: CaptionReader): Promise
   const { captionTokens, captionChannels } = spec;
   return {
     count: index.count,
+    fingerprint: await fingerprintOf(index, shards),
     async read(numbers) {
       const tokens = new Float32Array(numbers.length * captionTokens * captionChannels);
       const mask = new Float32Array(numbers.length * captionTokens);
@@ -109,6 +111,13 @@ export async function openCaptions(folder: string, spec: CaptionReader): Promise
       return { tokens, mask };
     },
   };
+}
+
+/** Embeddings may fill a disk, so they are known by the sizes of their files and when those changed. */
+async function fingerprintOf(index: CaptionsIndex, shards: readonly Shard[]): Promise<string> {
+  const files = await Promise.all(shards.map(({ path }) => stat(path)));
+  const parts = [index, files.map(({ size, mtimeMs }) => [size, mtimeMs])];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 function requireFit(folder: string, { encoder, channels, tokens }: CaptionsIndex, spec: CaptionReader): void {

@@ -7,19 +7,19 @@ import type { FeatureExtractor } from './features.js';
 /**
  * An extractor of pictures as one of latents.
  * @param length numbers in a latent
- * @param vae fingerprint of the autoencoder
+ * @param decidedBy what decides the pictures of a latent: the autoencoder, how it decodes and on what; any JSON
  */
 export function developed(
   extractor: FeatureExtractor,
   developer: Developer,
   length: number,
-  vae: string,
+  decidedBy: unknown,
 ): FeatureExtractor {
   const { fingerprint, width, classes } = extractor;
   return {
     ...extractor,
     fingerprint: createHash('sha256')
-      .update(JSON.stringify([fingerprint, vae]))
+      .update(JSON.stringify([fingerprint, decidedBy]))
       .digest('hex'),
     async see(latents) {
       const count = latents.length / length;

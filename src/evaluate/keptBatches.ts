@@ -1,11 +1,11 @@
 // Where do finished batches lie until all are done? One file each, under a name that follows from all that decides it.
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSafetensors, writeSafetensors } from '../checkpoints/safetensors.js';
 import { readBytes, widen } from '../checkpoints/stored.js';
 import { UserError } from '../errors.js';
-import { isFile, makeFolder } from '../files/disk.js';
+import { isFile, isFolder, makeFolder } from '../files/disk.js';
 import type { BatchKey, DrawnBatch, KeptBatches } from './evaluateWays.js';
 import type { SamplingWay } from './ways.js';
 
@@ -48,9 +48,16 @@ export function keptBatchesIn(
   };
 }
 
-/** Deletes all of them. */
+/** What `pathOf` gives. */
+const ownName = /^[0-9a-f]{16}(-\d+){3}\.safetensors$/;
+
+/** Deletes all of them, and the folder if nothing else is in it. */
 export async function forgetBatches(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
+  if (!(await isFolder(folder))) return;
+  const names = await readdir(folder);
+  const own = names.filter((name) => ownName.test(name));
+  for (const name of own) await rm(join(folder, name), { force: true });
+  if (own.length === names.length) await rmdir(folder);
 }
 
 /** Heads of exits that it does not use change nothing. Ways that draw the same have seconds of their own, so names count. */

@@ -17,6 +17,8 @@ export interface CaptionBatch {
 export interface Captions {
   /** The number `count` itself is the null caption: that of the empty text. */
   readonly count: number;
+  /** Another for other captions. */
+  readonly fingerprint: string;
   read(numbers: Int32Array): Promise<CaptionBatch>;
 }
 
@@ -26,6 +28,8 @@ export interface Prompts {
   readonly count: number;
   /** The number that asks for nothing; undefined if there is none. */
   readonly none: number | undefined;
+  /** What decides the feeds of a number beside it: any JSON. */
+  readonly decidedBy: number | string;
   /** Inputs of a step (`promptInputs`) for these numbers. */
   feeds(numbers: Int32Array): Promise<Feeds>;
   /** Inputs that a guided step has beside them (`guidanceInputs`). */
@@ -51,6 +55,7 @@ function labels({ classes, nullClass }: LabelledSpec): Prompts {
   return {
     count: classes,
     none: nullClass ? classes : undefined,
+    decidedBy: classes,
     feeds: (y) => Promise.resolve({ y }),
     guidanceFeeds: (scale) => Promise.resolve({ scale }),
   };
@@ -64,6 +69,7 @@ function texts(captions: Captions): Prompts {
   return {
     count,
     none: count,
+    decidedBy: captions.fingerprint,
     async feeds(numbers) {
       if (last && sameNumbers(last.numbers, numbers)) return last.feeds;
       const { tokens, mask } = await captions.read(numbers);

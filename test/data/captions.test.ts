@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { pixartSpec } from '../../src/backbones/pixartSpec.js';
@@ -222,6 +222,19 @@ describe('prompts', () => {
     expect(await prompts.feeds(Int32Array.of(1, 2))).toBe(first);
     numbers[0] = 3;
     expect(await prompts.feeds(numbers)).not.toBe(first);
+  });
+
+  it('know other captions by their files', async () => {
+    const decidedBy = async (): Promise<unknown> =>
+      (await openPrompts(spec, at('known'), '--captions')).decidedBy;
+    const folder = await store('known');
+    const first = await decidedBy();
+    expect(await decidedBy()).toBe(first);
+    utimesSync(join(folder, 'null.safetensors'), 1, 1);
+    const touched = await decidedBy();
+    expect(touched).not.toBe(first);
+    edit(folder, (index) => ({ ...index, encoder: 'another' }));
+    expect(await decidedBy()).not.toBe(touched);
   });
 
   it('are refused where captions are missing, or nobody reads them', async () => {

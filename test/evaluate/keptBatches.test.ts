@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { keptBatchesIn } from '../../src/evaluate/keptBatches.js';
+import { forgetBatches, keptBatchesIn } from '../../src/evaluate/keptBatches.js';
 import { fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { temporaryFolders } from '../folder.js';
 import { spec } from '../training/tiny.js';
@@ -39,6 +42,19 @@ describe('kept batches', () => {
     await keptBatchesIn(folder, [way], options).write(key, batch);
     const bare = { ...way, model: { ...way.model, plans: [] } };
     expect(await keptBatchesIn(folder, [bare], options).read(key)).toEqual(batch);
+  });
+
+  it('go with their folder, which stays if something else is in it', async () => {
+    const folder = join(await makeFolder(), 'samples');
+    await forgetBatches(folder);
+    await keptBatchesIn(folder, [way], options).write(key, batch);
+    await writeFile(join(folder, 'mine-1-2-3.safetensors'), 'mine');
+    await forgetBatches(folder);
+    expect(await readdir(folder)).toEqual(['mine-1-2-3.safetensors']);
+    await rm(join(folder, 'mine-1-2-3.safetensors'));
+    await keptBatchesIn(folder, [way], options).write(key, batch);
+    await forgetBatches(folder);
+    expect(existsSync(folder)).toBe(false);
   });
 
   it('of other images are refused aloud', async () => {

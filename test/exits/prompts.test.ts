@@ -23,6 +23,7 @@ function made(): Captions & { readonly reads: number[][] } {
   return {
     reads,
     count: 4,
+    fingerprint: 'made',
     read: (numbers) => {
       reads.push([...numbers]);
       const embedded = [...numbers].map((n) => stream(n, 'caption').normals(tokens * channels));
