@@ -10,6 +10,7 @@ import type { encode } from './declarations.js';
 import { counted } from './inspected/numbers.js';
 import { duration } from './progress.js';
 import type { Terminal } from './terminal.js';
+import { threadsOf } from './threads.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 
 export default async function run(call: Call<OptionsOf<typeof encode>>, terminal: Terminal): Promise<Result> {
@@ -70,12 +71,10 @@ async function planOf(call: Call<OptionsOf<typeof encode>>): Promise<EncodePlan>
 }
 
 function engineOptions({ options }: Call<OptionsOf<typeof encode>>): Parameters<typeof pickEngine>[0] {
-  const { engine: kind = 'auto', provider = 'cpu', threads = 0 } = options;
+  const { engine: kind = 'auto', provider = 'cpu' } = options;
   const refusal = providerRefusal({ kind, provider });
   if (refusal !== undefined) throw new UserError(`--provider: ${refusal}`);
-  if (!Number.isInteger(threads) || threads < 0)
-    throw new UserError(`--threads: found ${threads}, expected a whole number from 0`);
-  return { kind, provider, threads };
+  return { kind, provider, threads: threadsOf(options) };
 }
 
 function about({ options, vae, latentSize, labels, splits, count, ignored, bytes }: EncodePlan): string[] {

@@ -16,6 +16,7 @@ import { engineSpeed } from '../evaluate/engineSpeed.js';
 import { megabytes } from '../files/room.js';
 import type { engine } from './declarations.js';
 import type { Terminal } from './terminal.js';
+import { threadsOf } from './threads.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
 
 type EngineCall = Call<OptionsOf<typeof engine>>;
@@ -115,7 +116,7 @@ async function check({ operand, options, signal }: EngineCall, terminal: Termina
   const asked = engineKinds.find((kind): kind is EngineKind => kind === operand) ?? 'auto';
   const opened = await pickEngine({
     kind: asked,
-    threads: options.threads ?? 0,
+    threads: threadsOf(options),
     provider: options.provider ?? 'cpu',
   });
   const { kind, reason, device = 'CPU' } = opened;

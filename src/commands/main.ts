@@ -29,7 +29,10 @@ export async function main(
   const shown = terminal({ ...world, json: words.includes('--json'), quiet: words.includes('--quiet') });
   try {
     await run(words, verbs, world, shown);
-    return 0;
+    const lost = shown.lost();
+    if (lost === undefined) return 0;
+    shown.error(`all is done, but what it had to say could not be written (${lost}).`);
+    return 2;
   } catch (error) {
     shown.close();
     return report(error, words, world, shown);

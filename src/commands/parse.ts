@@ -52,6 +52,7 @@ export async function parseCall(
   words: readonly string[],
   signal: AbortSignal,
 ): Promise<Call> {
+  refuseValues(flagsOf(verb), words);
   const parsed: Readonly<Record<string, unknown>> & { readonly _: readonly (string | number)[] } =
     await parserOf(entry, verb, words, 100).parseAsync();
   const flags = flagsOf(verb);
@@ -175,6 +176,17 @@ function knownKey({ configKind }: Verb, key: string): Key {
   const known = configKind && keyAt(configKind, key);
   if (!known) throw new Error(`a flag sets the config key ${key}, which does not exist`);
   return known;
+}
+
+/** yargs would take any value but `true` as if the flag were not there. */
+function refuseValues(flags: Readonly<Record<string, Options>>, words: readonly string[]): void {
+  for (const word of words) {
+    const [, name = '', value = ''] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (flags[name]?.type === 'boolean')
+      throw new UserError(
+        `--${name} takes no value, but found ${JSON.stringify(value)}; leave =${value} away`,
+      );
+  }
 }
 
 function refuseUnknown(

@@ -8,6 +8,7 @@ import { loadConfig } from '../config/load.js';
 import { openPrompts } from '../data/openPrompts.js';
 import { engineLine } from '../engine/engine.js';
 import { unreachable, UserError } from '../errors.js';
+import { requireWritable } from '../files/disk.js';
 import { thresholdWithin } from '../schedules/calibrationFile.js';
 import { outsideProfile } from '../schedules/outside.js';
 import { drift, type Drawn } from '../samplers/compare.js';
@@ -36,17 +37,20 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   for (const warning of outsideProfile(opened.bundle.schedule, plan)) terminal.warn(warning);
   const perSample = await perSampleRule(targetOf(call), opened, call.options);
   const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
+  const precision = frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`;
   terminal.line(
-    `${config.sample.count} images, ${config.sample.solver}, ${stepsOf(plan)}, guidance ${plan.guidance}: ` +
-      `${(plan.macs / 1e12).toPrecision(3)} T multiply-adds, ${(100 * plan.depthUsed).toFixed(1)}% of full depth${frozenPrecision === 'fp32' ? '' : `, backbone in ${frozenPrecision}`}`,
+    `${config.sample.count} images, ${config.sample.solver}, ${stepsOf(plan)}, guidance ${plan.guidance}: ${costOf(plan, perSample)}${precision}`,
   );
   const { spec } = opened.model;
   const becomes = told(pictures, spec);
   if (becomes.line !== '') terminal.line(becomes.line);
   if (call.dryRun) {
     terminal.line('Nothing was written.');
-    return { dryRun: true, ...plan, frozenPrecision, pictures: becomes.json };
+    return { dryRun: true, ...planned(plan, perSample), frozenPrecision, pictures: becomes.json };
   }
+  const folder = call.out ?? 'samples';
+  // Hours of drawing must not end at a folder that nobody may write to.
+  await requireWritable(folder);
   const { engine, signal, progress } = await workOf(
     { engine: { ...config.engine, frozenPrecision } },
     call,
@@ -58,7 +62,7 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   const drawing = await draw(opened, {
     ...{ engine, config: settings, seed, prompts, compare, perSample, frozenPrecision, signal, progress },
   });
-  const saved = await saveDrawing(call.out ?? 'samples', drawing, {
+  const saved = await saveDrawing(folder, drawing, {
     ...{ engine, spec, pictures, signal, columns: settings.columns },
     progress: () => terminal.progress('decode'),
   });
@@ -73,6 +77,21 @@ export default async function run(call: Call<OptionsOf<typeof sample>>, terminal
   }
   const { files } = saved;
   return { files, labels: [...drawing.labels], frozenPrecision, pictures: becomes.json, ...result };
+}
+
+/** What is known of the cost beforehand: samples that leave by themselves say nothing of it. */
+function costOf({ macs, depthUsed }: DrawPlan, perSample: PerSampleRule | undefined): string {
+  const inT = (of: number): string => `${(of / 1e12).toPrecision(3)} T multiply-adds`;
+  return perSample
+    ? `${inT(macs / depthUsed)} at full depth, each leaves where its uncertainty is below ${perSample.threshold.toPrecision(3)}`
+    : `${inT(macs)}, ${(100 * depthUsed).toFixed(1)}% of full depth`;
+}
+
+/** A plan in JSON. */
+function planned(plan: DrawPlan, perSample: PerSampleRule | undefined): Result {
+  if (!perSample) return { ...plan };
+  const { exits: _, unconditional: _both, depthUsed: _used, macs: _macs, ...rest } = plan;
+  return { ...rest, threshold: perSample.threshold };
 }
 
 /** '10 steps', or how many calls they take where a solver asks several times in a step. */

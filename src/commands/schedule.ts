@@ -36,6 +36,9 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   requireOneAnswer(call);
   const counts = await stepCountsOf(trained, await measuredOf(trained, call, terminal));
   const solved = await chosen(trained, counts, call);
+  const { to } = call.options;
+  // A list that cannot say it is refused before anything is drawn.
+  if (to !== undefined) countsOfSchedule(solved, to);
   const { schedule, search } = call.options.refine
     ? await refinedSchedule(trained, counts, solved, call, terminal)
     : { schedule: solved, search: undefined };
@@ -43,7 +46,6 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   show(schedule, baselines, terminal);
   const front = call.options.front ? frontOverSteps(counts).map((one) => pointOf(one, 'solved')) : undefined;
   if (front) showFront(front, terminal);
-  const { to } = call.options;
   const lists = to === undefined ? undefined : countsOfSchedule(schedule, to);
   if (lists && lists.deeper > 0)
     terminal.warn(

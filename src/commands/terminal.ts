@@ -28,11 +28,13 @@ export interface Terminal {
   progress(label: string): Progress;
   /** Ends what progress is still shown. */
   close(): void;
+  /** Why output was lost, unless its reader went away. */
+  lost(): string | undefined;
 }
 
 export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions): Terminal {
-  const out = writer(stdout);
-  const err = writer(stderr);
+  const [printed, told] = [writer(stdout), writer(stderr)];
+  const [out, err] = [printed.write, told.write];
   const info = json ? { stream: stderr, write: err } : { stream: stdout, write: out };
   let shown: Progress | undefined;
   const hasBar = (): boolean => shown !== undefined && stderr.isTTY === true;
@@ -69,6 +71,7 @@ export function terminal({ stdout, stderr, env, json, quiet }: TerminalOptions):
       const own = shown;
       return { update: (done, total, values) => own.update(done, total, values), end: close };
     },
+    lost: () => printed.lost() ?? told.lost(),
     close,
   };
 }
@@ -86,15 +89,26 @@ function cell(value: string | number): string | number {
   return typeof value === 'number' ? value : visible(value).replaceAll(/[\n\t]/g, ' ');
 }
 
-/** Writes until the reader goes away: after `| head` nobody is there, and that is no error. */
-function writer(stream: Output): (text: string) => void {
-  let isClosed = false;
+interface Writer {
+  readonly write: (text: string) => void;
+  /** Why it stopped, unless its reader went away. */
+  readonly lost: () => string | undefined;
+}
+
+/**
+ * Writes until nobody reads or nothing can be written any more: after `| head`, on a full disk, in a terminal that is gone.
+ * What is at work has its own files to save, and goes on.
+ */
+function writer(stream: Output): Writer {
+  let failure: NodeJS.ErrnoException | undefined;
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    isClosed = true;
+    failure ??= error;
   });
-  return (text) => {
-    if (!isClosed) stream.write(text);
+  return {
+    write: (text) => {
+      if (!failure) stream.write(text);
+    },
+    lost: () => (failure === undefined || failure.code === 'EPIPE' ? undefined : failure.message),
   };
 }
 

@@ -1,6 +1,6 @@
 // Which images go into which file of latents? Names and options alone decide, so that a resumed run plans the same.
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { listImages, readClassNames, type ImageEntry } from '../data/imageFolder.js';
 import { bytesPerExample } from '../data/latentShard.js';
 import type { LatentDtype } from '../data/latentsIndex.js';
@@ -84,6 +84,12 @@ export async function planEncoding(options: EncodeOptions, vae: StoredVae): Prom
   if (imageChannels !== 3)
     throw new UserError(
       `${vae.source}: takes images of ${imageChannels} channels, expected 3. Give an autoencoder of colour images.`,
+    );
+  // What is written among the images would be read as one of them.
+  const below = relative(resolve(images), resolve(options.out));
+  if (below === '' || !(below.startsWith('..') || isAbsolute(below)))
+    throw new UserError(
+      `--out ${options.out} lies in ${images}, whose images it is made of. Give a folder outside.`,
     );
   const folder = await listImages(images, classes === undefined ? undefined : await readClassNames(classes));
   const chosen = limit === undefined ? folder.entries : drawn(folder.entries, limit);

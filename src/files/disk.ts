@@ -1,5 +1,7 @@
 // What does the user hear when the disk refuses what exithead writes?
-import { mkdir, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
 /** What these mean is the same wherever they come from. */
@@ -11,6 +13,7 @@ const causes: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; choose another folder',
   ENOTDIR: 'part of the path is a file, not a folder; choose another folder',
   ENOENT: 'its folder is gone; restore it',
+  EBUSY: 'it is in use, such as by a mount; choose a folder inside it',
   EISDIR: 'it is a folder, expected a file; remove it',
   ENAMETOOLONG: 'the path is too long; choose a shorter one',
 };
@@ -37,6 +40,16 @@ export async function makeFolder(path: string): Promise<void> {
     if (!isCode(error, 'EEXIST')) throw error;
     throw new UserError(`${path} is a file, expected a folder to write to. Give another place.`);
   }
+}
+
+/** Makes a folder and tries to write in it. @throws UserError if the disk refuses it */
+export async function requireWritable(folder: string): Promise<void> {
+  await makeFolder(folder);
+  const probe = join(folder, `.${randomUUID()}.tmp`);
+  await writing(folder, async () => {
+    await writeFile(probe, '');
+    await rm(probe);
+  });
 }
 
 /** Whether a system call failed for this reason. */

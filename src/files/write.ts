@@ -47,6 +47,10 @@ export async function writeFolderAtomic(
 ): Promise<void> {
   const target = resolve(path);
   const temporary = temporaryBeside(target);
+  const isEmpty = (await namesIn(target).catch(() => undefined))?.length === 0;
+  if (isEmpty) return fillEmpty(target, fill);
+  if (target === process.cwd())
+    throw new UserError(`${path} is the folder that you are in, and would be replaced. Give another folder.`);
   await writing(path, async () => {
     await makeFolder(dirname(target));
     await mkdir(temporary);
@@ -71,6 +75,21 @@ export async function writeFolderAtomic(
     }
   });
   await syncFolder(dirname(target));
+}
+
+/** A folder that is there and empty stays the same folder: somebody may be in it, and it may be a mount. */
+async function fillEmpty(folder: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryBeside(join(folder, 'files'));
+  await writing(folder, async () => {
+    await mkdir(temporary);
+    try {
+      await fill(temporary);
+      for (const name of await readdir(temporary)) await rename(join(temporary, name), join(folder, name));
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  });
+  await syncFolder(folder);
 }
 
 function temporaryBeside(path: string): string {

@@ -54,7 +54,8 @@ export async function imageGrid(images: Float32Array, options: GridOptions): Pro
       }
     }
   }
-  const encoded = sharp(pixels, { raw: { width, height, channels } }).toColourspace(
+  // These pixels are ours: sharp's limit guards against images from elsewhere.
+  const encoded = sharp(pixels, { raw: { width, height, channels }, limitInputPixels: false }).toColourspace(
     channels === 1 ? 'b-w' : 'srgb',
   );
   return { width, height, channels, png: await encoded.png().toBuffer() };

@@ -62,6 +62,7 @@ describe('exithead engine', () => {
     [['check', 'tpu'], '"tpu" is no kind of exithead engine; choose one of auto, onnx'],
     [['list', 'onnx'], 'exithead engine list takes no kind, but found onnx'],
     [['remove', 'cuda', '--dry-run'], '--dry-run goes with install alone, not with remove'],
+    [['check', 'wasm', '--threads', '-1'], '--threads: found -1, expected a whole number from 0'],
     [['list', '--threads', '2'], '--threads goes with check alone, not with list'],
     [['list', '--provider', 'cuda'], '--provider goes with check alone, not with list'],
     [

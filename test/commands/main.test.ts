@@ -48,6 +48,8 @@ describe('mistyped commands', () => {
     [`train ${heads} --no-resume`, 'exithead train has no flag --no-resume'],
     [`train ${heads} --seed 1 --seed 2`, '--seed is given 2 times; give it once'],
     [`train ${heads} --out`, '--out needs a value'],
+    [`train ${heads} --dry-run=1`, '--dry-run takes no value, but found "1"; leave =1 away'],
+    [`train ${heads} --json=true`, '--json takes no value, but found "true"; leave =true away'],
     [`train ${heads} --limit many`, '--limit needs a number'],
     [`train ${heads} --note medium`, 'Choices: "short", "long"'],
     [`train ${heads} other.yaml`, 'exithead train takes one config, but found also "other.yaml"'],

@@ -248,6 +248,16 @@ describe('a plan', () => {
     await expect(planned).rejects.toThrow(reason);
   });
 
+  it.each(['', 'latents'])('is refused into the folder of its images, or below: %p', async (below) => {
+    const planned = planEncoding(options({ out: join(photos, below) }), vae);
+    await expect(planned).rejects.toThrow(/lies in .*photos, whose images it is made of/);
+  });
+
+  it('beside it, under a name that begins alike, is not', async () => {
+    const { count } = await planEncoding(options({ out: `${photos}-latents` }), vae);
+    expect(count).toBe(23);
+  });
+
   it('of a size that gives no whole latents is refused before anything is written', async () => {
     const given = options({ imageSize: 17 });
     const plan = await planEncoding(given, vae);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
@@ -50,6 +50,34 @@ describe('writeFolderAtomic', () => {
     await writeFolderAtomic(path, fill('2'));
     expect(await readFile(join(path, 'a.txt'), 'utf8')).toBe('2');
     expect(await readdir(root)).toEqual(['x']);
+  });
+  it('fills an empty folder as it is, which somebody may be in', async () => {
+    const path = await folder();
+    const { ino } = await stat(path);
+    await writeFolderAtomic(path, fill('1'));
+    expect((await stat(path)).ino).toBe(ino);
+    expect(await readdir(path)).toEqual(['a.txt']);
+  });
+  it('leaves an empty folder empty when filling fails', async () => {
+    const path = await folder();
+    const failing = async (at: string): Promise<void> => {
+      await fill('1')(at);
+      throw new Error('stop');
+    };
+    await expect(writeFolderAtomic(path, failing)).rejects.toThrow('stop');
+    expect(await readdir(path)).toEqual([]);
+  });
+  it('does not replace the folder that the user is in', async () => {
+    const path = join(await folder(), 'x');
+    await writeFolderAtomic(path, fill('1'));
+    const before = process.cwd();
+    process.chdir(path);
+    try {
+      await expect(writeFolderAtomic('.', fill('2'))).rejects.toThrow('. is the folder that you are in');
+    } finally {
+      process.chdir(before);
+    }
+    expect(await readFile(join(path, 'a.txt'), 'utf8')).toBe('1');
   });
   it('never deletes files that it would not write', async () => {
     const root = await folder();
