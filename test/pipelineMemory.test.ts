@@ -131,6 +131,16 @@ describe('a search near the solved schedule', () => {
     expect(unconditional).toHaveLength(exits.length);
   });
 
+  it('keeps the best schedule until it was stopped', async () => {
+    const start = (await told('schedule', run, '--speedup', '1.3')) as unknown as Schedule;
+    await told('schedule', run, '--speedup', '1.1');
+    const words = ['schedule', run, '--speedup', '1.3', '--refine'];
+    const { code, err } = await exithead(words, abortsAtLook(3));
+    expect(code).toBe(130);
+    expect(err).toContain(`stopped while refining; the best schedule until then is in ${run}/schedule.json.`);
+    expect((await readSchedule(`${run}/schedule.json`)).exits).toEqual(start.exits);
+  });
+
   it('says what it would draw, and draws nothing', async () => {
     const { out } = await exithead(['schedule', run, '--refine', '--dry-run']);
     expect(out).toMatch(/refining draws at most 90 sets of 256 images/);

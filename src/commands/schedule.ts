@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { schedulePath } from '../bundle/export.js';
 import { scheduleByRule, secondsOf, stepCountsOf, withWeights } from '../bundle/scheduleRun.js';
 import { engineLine } from '../engine/engine.js';
-import { unreachable, UserError } from '../errors.js';
+import { Interrupted, unreachable, UserError } from '../errors.js';
 import {
   aseSchedule,
   fullDepthOf,
@@ -22,7 +22,7 @@ import { frontOverSteps, withDrift, type StepCount } from '../schedules/overStep
 import { stretchesOf, writeSchedule, type MeasuredCosts, type Schedule } from '../schedules/schedule.js';
 import { openTrained, type Trained } from '../training/openTrained.js';
 import type { schedule as declaration } from './declarations.js';
-import { refinedSchedule } from './scheduleRefine.js';
+import { refinedSchedule, type Refinement } from './scheduleRefine.js';
 import { showFront } from './measured.js';
 import type { Terminal } from './terminal.js';
 import { targetOf, type Call, type OptionsOf, type Result } from './verb.js';
@@ -39,9 +39,9 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   const { to } = call.options;
   // A list that cannot say it is refused before anything is drawn.
   if (to !== undefined) countsOfSchedule(solved, to);
-  const { schedule, search } = call.options.refine
+  const { schedule, search, isStopped }: Refinement = call.options.refine
     ? await refinedSchedule(trained, counts, solved, call, terminal)
-    : { schedule: solved, search: undefined };
+    : { schedule: solved };
   const baselines = baselinesOf(counts, schedule, trained);
   show(schedule, baselines, terminal);
   const front = call.options.front ? frontOverSteps(counts).map((one) => pointOf(one, 'solved')) : undefined;
@@ -67,6 +67,10 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
       await writeBlockCounts(to, lists.counts);
       terminal.line(`block counts [${lists.counts.join(', ')}] in ${to}`);
     }
+    if (isStopped)
+      throw new Interrupted(
+        `stopped while refining; the best schedule until then is in ${schedulePath(run)}.`,
+      );
     terminal.line(`next: exithead export ${run.path} --out BUNDLE`);
   }
   return {

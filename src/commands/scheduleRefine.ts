@@ -1,6 +1,7 @@
 // exithead schedule --refine: moves to the schedule near the solved one that draws best at no more cost.
 import { refineRun } from '../bundle/refineRun.js';
 import { engineLine } from '../engine/engine.js';
+import { Interrupted } from '../errors.js';
 import type { StepCount } from '../schedules/overSteps.js';
 import type { Difference, Round } from '../schedules/refine.js';
 import type { Schedule } from '../schedules/schedule.js';
@@ -23,6 +24,13 @@ export interface Search {
   }[];
 }
 
+export interface Refinement {
+  readonly schedule: Schedule;
+  readonly search?: Search;
+  /** The user stopped it: the schedule is the best until then. */
+  readonly isStopped?: boolean;
+}
+
 /** Says what a search would draw, or does it. */
 export async function refinedSchedule(
   trained: Trained,
@@ -30,35 +38,43 @@ export async function refinedSchedule(
   start: Schedule,
   call: Pick<Call, 'signal' | 'dryRun'>,
   terminal: Terminal,
-): Promise<{ readonly schedule: Schedule; readonly search: Search | undefined }> {
+): Promise<Refinement> {
   const { by, samples, candidates, rounds } = trained.config.schedule.refine;
   if (call.dryRun) {
     const sets = rounds * (candidates + 3) + 2;
     terminal.line(
       `refining draws at most ${sets} sets of ${samples} images, each for what a schedule or full depth costs`,
     );
-    return { schedule: start, search: undefined };
+    return { schedule: start };
   }
   const work = await workOf(trained.config, call, terminal, 'refine');
   terminal.line(engineLine(work.engine));
-  const {
-    best,
-    rounds: made,
-    stopped,
-  } = await refineRun({
+  const made: Round<Schedule>[] = [];
+  const refined = await refineRun({
     ...{ ...work, trained, counts, start, progressOf: (label) => terminal.progress(label) },
-    onRound: (round) => terminal.line(told(round, by)),
-  });
-  terminal.line(why[stopped]);
-  return {
-    schedule: best,
-    search: {
-      stopped,
-      rounds: made.map(({ tried, best: to, seen, proved = null, moved }) => ({
-        ...{ tried, steps: to.timesteps.length, exits: to.exits, seen, proved, moved },
-        ...(to.unconditional && { unconditional: to.unconditional }),
-      })),
+    onRound(round) {
+      made.push(round);
+      terminal.line(told(round, by));
     },
+  }).catch((error: unknown) => {
+    if (error instanceof Interrupted) return undefined;
+    throw error;
+  });
+  if (!refined) {
+    const best = made.findLast(({ moved }) => moved)?.best ?? start;
+    return { schedule: best, search: searchOf('by you', made), isStopped: true };
+  }
+  terminal.line(why[refined.stopped]);
+  return { schedule: refined.best, search: searchOf(refined.stopped, made) };
+}
+
+function searchOf(stopped: string, rounds: readonly Round<Schedule>[]): Search {
+  return {
+    stopped,
+    rounds: rounds.map(({ tried, best: to, seen, proved = null, moved }) => ({
+      ...{ tried, steps: to.timesteps.length, exits: to.exits, seen, proved, moved },
+      ...(to.unconditional && { unconditional: to.unconditional }),
+    })),
   };
 }
 

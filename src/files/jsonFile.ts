@@ -16,6 +16,8 @@ interface Told<T> {
   readonly noun: string;
   /** How the user gets a good one. */
   readonly remedy: string;
+  /** Larger files are none of ours: reading one would only fill the memory; 64 MiB unless given. */
+  readonly mostBytes?: number;
 }
 
 /** A kind of JSON file. */
@@ -37,8 +39,6 @@ export function jsonFormat<T>(told: Told<T> & { readonly schema: Named }): JsonF
   return { ...told, name: format.value, version: version.value };
 }
 
-/** Larger files are none of ours: reading one would only fill the memory. */
-const mostBytes = 64 * 2 ** 20;
 const mostProblems = 12;
 
 /**
@@ -117,7 +117,7 @@ function indented(value: unknown, margin: string): string {
 /** The text of a file of that kind. @throws UserError if it cannot be read, or is too large to be one */
 export async function readText(
   path: string,
-  { noun, remedy }: { readonly noun: string; readonly remedy: string },
+  { noun, remedy, mostBytes = 64 * 2 ** 20 }: Pick<JsonFormat<unknown>, 'noun' | 'remedy' | 'mostBytes'>,
 ): Promise<string> {
   try {
     const entry = await stat(path);

@@ -41,6 +41,8 @@ const format = jsonFormat<z.output<typeof schema>>({
   schema,
   noun: 'the journal of a measurement',
   remedy: 'Leave out --resume to measure anew.',
+  // Some numbers for each sample, exit and step: days of measuring; what JavaScript can hold as one text is a little more.
+  mostBytes: 500e6,
 });
 
 /**

@@ -57,13 +57,18 @@ export function sensitivityAt(
  * The same, of the mistakes that the exits make on real trajectories: at each step the drift that they cause, over their
  * excess there, summed over the exits. A network answers their mistakes less than white noise. Where none could be measured
  * (the first step, if all exits remember), that of the next step counts.
- * @throws UserError if no exit was off at any step
+ * @throws UserError if the solver asked more than once in a step, or no exit was off at any
  */
 export function trajectoryWeights(
   { timesteps: measured, single }: Pick<Trajectories, 'timesteps' | 'single'>,
   diffusion: Diffusion,
   timesteps: readonly number[],
 ): number[] {
+  if (!measured.every((t, i) => Number.isInteger(t) && t < (measured[i - 1] ?? Infinity)))
+    throw new UserError(
+      'the profile of trajectories is of a solver that asks several times in a step, or between steps, and schedules weigh ' +
+        'steps. Profile again with one call a step: --set sample.solver=ddim.',
+    );
   const coefficients = ddimCoefficients(diffusion, measured);
   const summed = (rows: readonly (readonly (number | null)[])[], i: number): number =>
     rows.reduce((sum, row) => sum + (row[i] ?? 0), 0);

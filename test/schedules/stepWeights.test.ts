@@ -67,6 +67,14 @@ describe('what exits do on real trajectories', () => {
     const expected = [2 * (first / second) ** 2, 2, 2];
     expect(trajectoryWeights(trajectories, process, timesteps)).toBeAllClose(expected, 1e-12);
   });
+  it.each([
+    ['several times in a step', [90, 90, 10]],
+    ['between steps', [90, 49.5, 10]],
+  ])('is refused of a solver that asks %s', (_, calls) => {
+    expect(() => trajectoryWeights({ timesteps: calls, single }, process, timesteps)).toThrow(
+      /schedules weigh steps\. Profile again with one call a step: --set sample\.solver=ddim\./,
+    );
+  });
   it('is refused where no exit was off', () => {
     const none = { timesteps, single: { drift: rows(full), excess: rows(full) } };
     expect(() => trajectoryWeights(none, process, timesteps)).toThrow(/no exit that was off/);
