@@ -2,6 +2,7 @@
 import { respace } from '../diffusion/respace.js';
 import { fallingCounts } from '../training/exitsByTime.js';
 import type { BackboneSpec } from '../backbones/backbone.js';
+import { isAllowed } from './allowed.js';
 import { remembering } from './errorTable.js';
 import { lossOf, type Choice } from './excess.js';
 import { requireMeasured, weightsOf, type SolveOptions } from './options.js';
@@ -56,14 +57,17 @@ export function twoLevelSchedule(options: SolveOptions, speedup: number): Schedu
 
 /**
  * Full depth at every n-th step, and between them one exit that remembers it: of all n up to the oldest memory that was
- * measured, the best within the budget.
+ * measured, the best within the budget that the options allow.
  * @returns undefined if none is within it, or nothing remembers
  */
 export function refreshedSchedule(options: SolveOptions, speedup: number): Schedule | undefined {
   if (remembering(options.table.exits).length === 0) return undefined;
   const index = (exit: number): number => options.table.exits.findIndex((at) => at.exit === exit);
+  const patterns = refreshedPatterns(options.table, options.timesteps.length).filter((exits) =>
+    isAllowed(options, { exits }),
+  );
   return bestOf(options, speedup, 'refreshed', function* () {
-    for (const exits of refreshedPatterns(options.table, options.timesteps.length)) yield exits.map(index);
+    for (const exits of patterns) yield exits.map(index);
   });
 }
 

@@ -1,10 +1,10 @@
 // Which schedules does a refinement try beside its own? Those of other numbers of steps, and those one move away.
+import { isAllowed } from './allowed.js';
 import { costOfSchedule, refreshedSchedule } from './baselines.js';
-import { remembering } from './errorTable.js';
 import { neighboursOf } from './neighbours.js';
 import { withDrift, type StepCount } from './overSteps.js';
 import { predict } from './predict.js';
-import { refreshesOf, type Schedule, type Steps } from './schedule.js';
+import type { Schedule, Steps } from './schedule.js';
 import { fullCost, mostSpeedup, solveSchedule } from './solve.js';
 
 /**
@@ -32,9 +32,7 @@ export function atEveryCount(start: Schedule, counts: readonly StepCount[], budg
 export function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: number): Schedule[] {
   const count = countOf(of, counts);
   const { options } = count;
-  const memory = remembering(options.table.exits);
   const depth = options.table.exits.at(-1)?.exit ?? NaN;
-  const remembers = (exit: number): boolean => memory.some((at) => at.exit === exit);
   const { length } = of.exits;
   /** Both halves, one after the other. */
   const halvesOf = (all: readonly number[]): Halves => ({
@@ -42,15 +40,11 @@ export function oneMoveFrom(of: Schedule, counts: readonly StepCount[], budget: 
     ...(of.unconditional && { unconditional: all.slice(length) }),
   });
   const told = (all: readonly number[]): Schedule => asRefined(of, halvesOf(all), count, counts);
-  const isTooEarly = ({ exits, unconditional = exits }: Halves): boolean => {
-    const [first = Infinity] = refreshesOf({ exits, unconditional }, depth);
-    return [exits, unconditional].some((half) => half.some((exit, i) => i < first && remembers(exit)));
-  };
   return neighboursOf([...of.exits, ...(of.unconditional ?? [])], {
     exits: options.table.exits
       .map(({ exit }) => exit)
       .filter((exit) => exit === depth || (options.exits?.includes(exit) ?? true)),
-    allows: (all) => !isTooEarly(halvesOf(all)) && costOfSchedule(options, told(all)) <= budget,
+    allows: (all) => isAllowed(options, halvesOf(all)) && costOfSchedule(options, told(all)) <= budget,
     loss: (all) => told(all).predicted.excess,
   }).map(told);
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ErrorTable, MeasuredExit } from '../../src/schedules/errorTable.js';
 import type { SolveOptions } from '../../src/schedules/options.js';
+import { isAllowed } from '../../src/schedules/allowed.js';
 import { predict } from '../../src/schedules/predict.js';
 import { secondsUsedOf, type Schedule } from '../../src/schedules/schedule.js';
 import { cheapestSchedule, mostSpeedup, solveSchedule } from '../../src/schedules/solve.js';
@@ -134,6 +135,34 @@ function* allowedBy(options: SolveOptions): Generator<Schedule> {
     );
   }
 }
+
+describe('whether options allow a schedule', () => {
+  it('is told of every schedule as a search through all tells it', () => {
+    fc.assert(
+      fc.property(problems, (made) => {
+        const options = optionsOf(made);
+        const shown = ({ exits, unconditional }: Pick<Schedule, 'exits' | 'unconditional'>): string =>
+          JSON.stringify([exits, unconditional]);
+        const allowed = new Set([...allowedBy(options)].map(shown));
+        const [n, blocks] = [options.timesteps.length, [1, 2, 4]];
+        const halves = options.halves ? 2 : 1;
+        for (let code = 0; code < 3 ** (n * halves); code++) {
+          const all = Array.from(
+            { length: n * halves },
+            (_, i) => blocks[Math.floor(code / 3 ** i) % 3] ?? NaN,
+          );
+          const [exits, unconditional] = [all.slice(0, n), options.halves && all.slice(n)];
+          // The solver takes no half alone to full depth where heads remember.
+          const isApart = exits.some((exit, i) => (exit === 4) !== ((unconditional ?? exits)[i] === 4));
+          if (made.kind === 'memory' && isApart) continue;
+          const schedule = { exits, ...(unconditional && { unconditional }) };
+          expect(isAllowed(options, schedule)).toBe(allowed.has(shown(schedule)));
+        }
+      }),
+      { numRuns: 60, seed: 9 },
+    );
+  });
+});
 
 describe('the best schedule that options allow', () => {
   it('is that of a search through all schedules, at a budget', () => {
