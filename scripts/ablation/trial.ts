@@ -76,7 +76,8 @@ export async function tryHeads(
   const { config, model } = prepared.trained;
   const { depth } = base.spec;
   const { solver, steps, samples, seeds, budgets, timed = 0 } = trial;
-  const timesteps = respace(config.diffusion.steps, String(steps));
+  const timesOf = (count: number): number[] => respace(config.diffusion.steps, String(count));
+  const timesteps = timesOf(steps);
   const solved = await solvedWays(
     variant,
     prepared,
@@ -85,7 +86,7 @@ export async function tryHeads(
   const [full, ...others] = eachOnce([
     { ...fullDepth(timesteps, depth), model: base },
     ...budgets.map((n) => ({
-      ...fewerSteps(config.diffusion.steps, steps, depth, n / steps),
+      ...fewerSteps(depth, n / steps, { most: steps, timesOf }),
       model: base,
     })),
     ...budgets.flatMap((n) => untrained(base, timesteps, n, trial.caching)),

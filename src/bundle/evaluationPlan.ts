@@ -2,6 +2,7 @@
 import { exitsForHeads } from '../backbones/families.js';
 import type { EvaluateConfig } from '../config/schema.js';
 import { diffusion } from '../diffusion/betas.js';
+import { spacedTimes } from '../diffusion/spacing.js';
 import { UserError } from '../errors.js';
 import { exitsOfCalls, macsOfWay, type Stepping } from '../evaluate/evaluateWays.js';
 import {
@@ -12,14 +13,15 @@ import {
   fullDepth,
   type Course,
   type SamplingWay,
+  type StepNumbers,
 } from '../evaluate/ways.js';
-import { requireAlike } from '../exits/guided.js';
+import { passesAt, requireAlike } from '../exits/guided.js';
 import { headPlan, remembers } from '../exits/heads.js';
-import { requireNoReturn } from '../exits/memory.js';
+import { requireNoReturn, requireRemembered } from '../exits/memory.js';
 import { isRemembering, type Model } from '../exits/model.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
-import { exitAt, readSchedule, unconditionalAt, type Schedule } from '../schedules/schedule.js';
+import { exitAt, readSchedule, unconditionalAt, type Schedule, type Steps } from '../schedules/schedule.js';
 import { fullTimesFor, timesFor } from './draw.js';
 import { guidingOf, type Guiding } from './guiding.js';
 import type { OpenedBundle } from './openBundle.js';
@@ -27,6 +29,8 @@ import type { OpenedBundle } from './openBundle.js';
 /** What is drawn, and in which ways. */
 export interface EvaluationPlan extends Guiding {
   readonly clip: boolean;
+  /** What is left out of what was asked for, and why: a line each. */
+  readonly leftOut: readonly string[];
   /** The first is full depth. */
   readonly ways: readonly [PlannedWay, ...PlannedWay[]];
 }
@@ -93,24 +97,37 @@ export function planEvaluation(
     ({ name, schedule }): PlannedWay => {
       const timesteps = timesFor(schedule, stepping.diffusion, sample);
       return cost({
-        ...{ name, kind: 'scheduled', timesteps, model },
+        ...{ name, kind: 'scheduled', timesteps, model, follows: stepsOf(schedule) },
         exits: timesteps.map((t) => exitAt(schedule, t)),
         unconditional: schedule.unconditional && timesteps.flatMap((t) => unconditionalAt(schedule, t) ?? []),
       });
     },
   );
+  const calls = (timesteps: readonly number[]): number[] =>
+    callsOf(stepping.solver, stepping.diffusion, timesteps);
+  const numbers: StepNumbers = {
+    most: most.length,
+    timesOf: (count) =>
+      count === most.length ? most : spacedTimes(stepping.diffusion, count, sample.spacing ?? 'even'),
+    passes: (timesteps) => calls(timesteps).reduce((sum, t) => sum + passesAt(stepping, t), 0),
+  };
+  const uncached = evaluate.against.includes('caching') ? noMemory(calls(most), guiding) : undefined;
+  const against = evaluate.against.filter((one) => one !== 'caching' || uncached === undefined);
+  const subject = { timesteps: most, model, available: bundle.schedule.available, numbers };
   const others = scheduled.flatMap(({ depthUsed }) =>
-    alternatives({ timesteps: most, model, available: bundle.schedule.available }, depthUsed, evaluate),
+    alternatives(subject, depthUsed, { ...evaluate, against }),
   );
-  const curve = evaluate.against.includes('fewer-steps')
-    ? evaluate.depths.map((depth) => ({
-        ...fewerSteps(spec.timeSteps, most.length, spec.depth, depth),
-        model,
-      }))
+  const curve = against.includes('fewer-steps')
+    ? evaluate.depths.map((depth) => ({ ...fewerSteps(spec.depth, depth, numbers), model }))
     : [];
   const sorted = [...others, ...curve].map(cost).toSorted((a, b) => place(a) - place(b));
   const [first = full, ...rest] = eachOnce([full, ...scheduled, ...sorted]);
-  return { ...guiding, clip: sample.clip ?? bundle.diffusion.clip, ways: [first, ...rest] };
+  return {
+    ...guiding,
+    clip: sample.clip ?? bundle.diffusion.clip,
+    leftOut: uncached === undefined ? [] : [`caching is left out: ${uncached}`],
+    ways: [first, ...rest],
+  };
 
   /** Kinds in the order in which they are asked for, the dearest first. */
   function place({ kind, depthUsed }: PlannedWay): number {
@@ -124,11 +141,18 @@ interface Subject {
   readonly model: Model;
   /** Exits with a head, and the whole backbone, with their costs. */
   readonly available: Schedule['available'];
+  /** Of full depth. */
+  readonly numbers: StepNumbers;
+}
+
+/** What decides exits. */
+function stepsOf({ timesteps, exits, unconditional }: Schedule): Steps {
+  return { timesteps, exits, ...(unconditional && { unconditional }) };
 }
 
 /** What costs about as much as a schedule. */
 function alternatives(
-  { timesteps, model, available }: Subject,
+  { timesteps, model, available, numbers }: Subject,
   depthUsed: number,
   { against, candidates }: EvaluateConfig['evaluate'],
 ): SamplingWay[] {
@@ -138,7 +162,7 @@ function alternatives(
   return against.flatMap((baseline) => {
     switch (baseline) {
       case 'fewer-steps':
-        return of([fewerSteps(spec.timeSteps, timesteps.length, spec.depth, depthUsed)], model);
+        return of([fewerSteps(spec.depth, depthUsed, numbers)], model);
       case 'fixed-exit':
         // Heads that remember a full-depth step cannot do without one.
         return plans.some(({ kind }) => remembers(kind))
@@ -150,6 +174,14 @@ function alternatives(
       }
     }
   });
+}
+
+/** Why nothing can be remembered at such calls, if so. */
+function noMemory(calls: readonly number[], { guidance, guidanceInterval }: Guiding): string | undefined {
+  if (calls.some((t, i) => t > (calls[i - 1] ?? Infinity))) return 'this solver goes back to add noise';
+  return guidance !== 1 && guidanceInterval
+    ? 'guidance is on at some times alone, and a memory of two passes is none of one'
+    : undefined;
 }
 
 const caches = new WeakMap<Model, Model>();
@@ -165,10 +197,12 @@ function cacheOf(model: Model): Model {
 }
 
 function costed(way: SamplingWay, stepping: Stepping, full?: number): PlannedWay {
-  const { plans } = way.model;
+  const { plans, spec } = way.model;
   const calls = callsOf(stepping.solver, stepping.diffusion, way.timesteps);
   const isMemory = (exit: number): boolean => isRemembering(plans, exit);
-  if (exitsOfCalls(way, stepping).some(isMemory)) {
+  const { exits, unconditional = exits } = exitsOfCalls(way, stepping);
+  for (const half of [exits, unconditional]) requireRemembered(half, spec.depth, isMemory);
+  if ([...exits, ...unconditional].some(isMemory)) {
     requireNoReturn(calls);
     requireAlike(stepping);
   }

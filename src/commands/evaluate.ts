@@ -39,6 +39,7 @@ export default async function run(call: EvaluateCall, terminal: Terminal): Promi
   const frozenPrecision = bundlePrecision(opened, config.engine.frozenPrecision, terminal);
   const model = await modelIn(opened.model, frozenPrecision);
   const plan = planEvaluation(opened, model, await schedulesFor(opened, schedule), config);
+  for (const line of plan.leftOut) terminal.warn(line);
   showPlan(plan, config, terminal);
   const work = await workOf({ engine: { ...config.engine, frozenPrecision } }, call, terminal, 'evaluate');
   const { engine, signal, say, warn } = work;

@@ -5,17 +5,17 @@
 //   rows.map(({ way, depthUsed, seeds }) => [way.name, depthUsed, distanceOf(seeds, 'kid').value]);
 //   differenceBetween(rows[1], rows[2], 'kid'); // in common noise: value and standard error
 import type { Diffusion } from '../diffusion/betas.js';
-import { nearestTo } from '../diffusion/spacing.js';
 import type { Engine } from '../engine/engine.js';
 import { Interrupted } from '../errors.js';
 import type { Denoiser } from '../exits/denoiser.js';
 import { openApart, type ApartDenoiser } from '../exits/apart.js';
 import { openGuided, passesAt, scaleAt, type Guidance } from '../exits/guided.js';
-import { exitMacs, type Model } from '../exits/model.js';
+import { exitMacs, isRemembering, keptMacs, type Model } from '../exits/model.js';
 import type { Prompts } from '../exits/prompts.js';
 import { drift, timedBatch, type Way } from '../samplers/compare.js';
 import { labelsFor } from '../samplers/generate.js';
 import { callsOf, type Solver } from '../samplers/solvers.js';
+import { exitAt, unconditionalAt } from '../schedules/schedule.js';
 import type { Progress } from '../training/progress.js';
 import { differenceOf, type Estimate, type Uncertain } from './estimate.js';
 import type { FeatureExtractor, Seen } from './features.js';
@@ -128,11 +128,18 @@ export async function evaluateWays(
   }));
 }
 
-/** Multiply-adds of one sample. */
+/** Multiply-adds of one sample; full depth also keeps what the exits in use remember. */
 export function macsOfWay(way: SamplingWay, sampling: Stepping): number {
-  const exits = exitsOfCalls(way, sampling);
-  const other = way.unconditional ? exitsOfCalls({ ...way, exits: way.unconditional }, sampling) : exits;
-  const cost = new Map([...new Set([...exits, ...other])].map((exit) => [exit, exitMacs(way.model, exit)]));
+  const { model } = way;
+  const { exits, unconditional } = exitsOfCalls(way, sampling);
+  const other = sampling.guidance === 1 ? exits : (unconditional ?? exits);
+  const used = [...new Set([...exits, ...other])];
+  const kept = used
+    .filter((exit) => isRemembering(model.plans, exit))
+    .reduce((sum, exit) => sum + keptMacs(model, exit), 0);
+  const cost = new Map(
+    used.map((exit) => [exit, exitMacs(model, exit) + (exit === model.spec.depth ? kept : 0)]),
+  );
   const calls = callsOf(sampling.solver, sampling.diffusion, way.timesteps);
   return calls.reduce((sum, t, i) => {
     const passes = [exits[i], other[i]].slice(0, passesAt(sampling, t));
@@ -143,12 +150,17 @@ export function macsOfWay(way: SamplingWay, sampling: Stepping): number {
 /** What decides which calls a way makes, and what each costs. */
 export type Stepping = Pick<Sampling, 'solver' | 'diffusion' | keyof Guidance>;
 
-/** The exit of each call of the solver: that of the nearest of the way's timesteps. */
+/** The exit of each call of the solver in each half of guidance: that of the nearest step. */
 export function exitsOfCalls(
-  { timesteps, exits }: Pick<SamplingWay, 'timesteps' | 'exits'>,
+  { follows, ...own }: Pick<SamplingWay, 'timesteps' | 'exits' | 'unconditional' | 'follows'>,
   { solver, diffusion }: Pick<Sampling, 'solver' | 'diffusion'>,
-): number[] {
-  return callsOf(solver, diffusion, timesteps).map((t) => exits[nearestTo(timesteps, t)] ?? NaN);
+): { readonly exits: readonly number[]; readonly unconditional: readonly number[] | undefined } {
+  const steps = follows ?? own;
+  const calls = callsOf(solver, diffusion, own.timesteps);
+  return {
+    exits: calls.map((t) => exitAt(steps, t)),
+    unconditional: steps.unconditional && calls.map((t) => unconditionalAt(steps, t) ?? NaN),
+  };
 }
 
 /** What has a standard error of its own. */
@@ -236,11 +248,14 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
   const open = async (): Promise<void> => {
     for (const model of new Set(ways.map((way) => way.model))) {
       const own = ways.filter((way) => way.model === model);
-      const exits = own.filter((way) => !isApart(way)).flatMap((way) => way.exits);
+      const exits = own.filter((way) => !isApart(way)).flatMap((way) => exitsOfCalls(way, sampling).exits);
       const denoiser = await openGuided(engine, model, exits, sampling, prompts);
       denoisers.set(model, denoiser);
       await warm(denoiser);
-      const halves = own.filter(isApart).flatMap((way) => [...way.exits, ...(way.unconditional ?? [])]);
+      const halves = own.filter(isApart).flatMap((way) => {
+        const { exits, unconditional = [] } = exitsOfCalls(way, sampling);
+        return [...exits, ...unconditional];
+      });
       if (halves.length === 0) continue;
       const apart = await openApart(engine, model, halves, prompts);
       aparts.set(model, apart);
@@ -269,8 +284,7 @@ function studioOf(ways: readonly SamplingWay[], { engine, sampling, signal }: Ev
 }
 
 function apartWayOf(way: SamplingWay, denoiser: ApartDenoiser, sampling: Sampling): Way {
-  const exits = exitsOfCalls(way, sampling);
-  const other = exitsOfCalls({ ...way, exits: way.unconditional ?? [] }, sampling);
+  const { exits, unconditional: other = exits } = exitsOfCalls(way, sampling);
   return {
     name: way.name,
     begin() {
@@ -284,7 +298,7 @@ function apartWayOf(way: SamplingWay, denoiser: ApartDenoiser, sampling: Samplin
 }
 
 function wayOf(way: SamplingWay, denoiser: Denoiser, sampling: Sampling): Way {
-  const exits = exitsOfCalls(way, sampling);
+  const { exits } = exitsOfCalls(way, sampling);
   return {
     name: way.name,
     begin() {

@@ -61,10 +61,15 @@ export async function forgetBatches(folder: string): Promise<void> {
 }
 
 /** Heads of exits that it does not use change nothing. Ways that draw the same have seconds of their own, so names count. */
-function decidedByWay({ name, timesteps, exits, unconditional, model }: SamplingWay): unknown {
-  const used = [...exits, ...(unconditional ?? [])];
+function decidedByWay({ name, timesteps, exits, unconditional, model, follows }: SamplingWay): unknown {
+  const used = [
+    ...exits,
+    ...(unconditional ?? []),
+    ...(follows?.exits ?? []),
+    ...(follows?.unconditional ?? []),
+  ];
   return {
-    ...{ name, timesteps, exits, unconditional },
+    ...{ name, timesteps, exits, unconditional, follows },
     heads: model.plans.filter(({ exit }) => used.includes(exit)),
   };
 }

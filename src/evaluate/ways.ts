@@ -1,7 +1,7 @@
 // In which ways can the same samples be drawn, and what does each cost? A schedule, and the cheaper alternatives to it.
-import { respace } from '../diffusion/respace.js';
 import type { Model } from '../exits/model.js';
 import type { MeasuredExit } from '../schedules/errorTable.js';
+import type { Steps } from '../schedules/schedule.js';
 
 /**
  * What a way is:
@@ -34,27 +34,46 @@ export interface Course {
 /** A course, and the model that runs it. Ways that share a model share what is compiled. */
 export interface SamplingWay extends Course {
   readonly model: Model;
+  /** Whose nearest step decides the exit of a call, where the steps are those of a schedule for others; else its own. */
+  readonly follows?: Steps | undefined;
 }
 
 /** What exits cost; they ascend, the last is the whole backbone. */
-export type ExitCosts = readonly Pick<MeasuredExit, 'exit' | 'macs'>[];
+export type ExitCosts = readonly Pick<MeasuredExit, 'exit' | 'macs' | 'refreshMacs'>[];
 
 /** All steps through the whole backbone. @param depth number of blocks */
 export function fullDepth(timesteps: readonly number[], depth: number): Course {
   return { name: 'full depth', kind: 'full-depth', timesteps, exits: timesteps.map(() => depth) };
 }
 
+/** Numbers of steps to choose from, and what they take. */
+export interface StepNumbers {
+  /** Of full depth: the most. */
+  readonly most: number;
+  /** Where so many steps lie. */
+  readonly timesOf: (count: number) => readonly number[];
+  /** Passes that a solver takes through these times; one for each unless given. */
+  readonly passes?: (timesteps: readonly number[]) => number;
+}
+
 /**
- * The whole backbone at so many steps that the depth used is nearest, as `respace` spreads them.
- * @param diffusionSteps T
- * @param steps of full depth
+ * The whole backbone at so many steps that the depth used is nearest, half-way at more of them.
  * @param depthUsed 0..1
  */
-export function fewerSteps(diffusionSteps: number, steps: number, depth: number, depthUsed: number): Course {
-  const count = Math.max(1, Math.round(depthUsed * steps));
-  const timesteps = respace(diffusionSteps, String(count));
+export function fewerSteps(
+  depth: number,
+  depthUsed: number,
+  { most, timesOf, passes = (timesteps) => timesteps.length }: StepNumbers,
+): Course {
+  const wanted = depthUsed * passes(timesOf(most));
+  const counts = Array.from({ length: most }, (_, i) => {
+    const timesteps = timesOf(most - i);
+    return { timesteps, off: Math.abs(passes(timesteps) - wanted) };
+  });
+  // Sorting keeps the order of equals.
+  const { timesteps = [] } = counts.sort((one, other) => one.off - other.off)[0] ?? {};
   return {
-    name: `${count} steps`,
+    name: `${timesteps.length} steps`,
     kind: 'fewer-steps',
     timesteps,
     exits: timesteps.map(() => depth),
@@ -102,9 +121,9 @@ export function cachings(
 ): Course[] {
   const full = costs.at(-1) ?? { exit: NaN, macs: NaN };
   const candidates = Array.from({ length: farthest - 1 }, (_, i) => i + 2).flatMap((every) => {
-    const shares = costs.slice(0, -1).map(({ exit, macs }) => {
+    const shares = costs.slice(0, -1).map(({ exit, macs, refreshMacs = 0 }) => {
       const exits = timesteps.map((_, step) => (step % every === 0 ? full.exit : exit));
-      const spent = exits.reduce((sum, at) => sum + (at === full.exit ? full.macs : macs), 0);
+      const spent = exits.reduce((sum, at) => sum + (at === full.exit ? full.macs + refreshMacs : macs), 0);
       const off = Math.abs(spent / (full.macs * timesteps.length) - depthUsed);
       return { every, exit, exits, off };
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { planEvaluation, type EvaluationPlan } from '../../src/bundle/evaluationPlan.js';
+import { planDrawing } from '../../src/bundle/draw.js';
 import type { OpenedBundle } from '../../src/bundle/openBundle.js';
 import { parseSetting } from '../../src/config/layers.js';
 import { loadConfig } from '../../src/config/load.js';
@@ -12,9 +13,10 @@ import { livelyWeights, spec } from '../training/tiny.js';
 
 const timesteps = respace(100, '10');
 /** The first half of the steps leaves after block 1 of 3. */
-const exits = timesteps.map((_, i) => (i < 5 ? 1 : 3));
+const earlyFirst = timesteps.map((_, i) => (i < 5 ? 1 : 3));
+const everySecond = timesteps.map((_, i) => (i % 2 === 0 ? 3 : 1));
 
-function openedWith(plans: readonly HeadPlan[]): OpenedBundle {
+function openedWith(plans: readonly HeadPlan[], exits = earlyFirst): OpenedBundle {
   const backbone = livelyWeights();
   const model: StoredModel = { spec, backbone, plans, heads: initialHeads(spec, plans, backbone, 1) };
   const available = measuredExits(model);
@@ -95,8 +97,59 @@ describe('the plan of an evaluation', () => {
   });
 
   it('lets no head stand alone that remembers', async () => {
-    const plan = await planned(openedWith([{ kind: 'remembered', exit: 1 }]));
+    const plan = await planned(openedWith([{ kind: 'remembered', exit: 1 }], everySecond));
     expect(plan.ways.some(({ kind }) => kind === 'fixed-exit')).toBe(false);
+  });
+
+  it('refuses steps at which nothing could be remembered yet', async () => {
+    const opened = openedWith([{ kind: 'remembered', exit: 1 }], everySecond);
+    // From 90 on, the nearest of 99, 88, ... is 88, whose exit remembers.
+    await expect(planned(opened, 'sample.steps=10', 'sample.spacing=leading')).rejects.toThrow(
+      'exit 1 at step 1 remembers the last full-depth step, and there was none before it',
+    );
+  });
+
+  it('runs between steps what the schedule runs there, as sampling does', async () => {
+    const opened = openedWith([{ kind: 'linear', exit: 1 }], everySecond);
+    const stepping = ['sample.steps=4', 'sample.solver=dpm-solver', 'sample.singlestep=true'];
+    const { ways } = await planned(opened, ...stepping, 'evaluate.against=[]');
+    const [full, scheduled] = ways;
+    const set = stepping.map((text) => parseSetting(text));
+    const { config } = await loadConfig(undefined, { kind: 'sample', set });
+    const { calls, exits } = planDrawing(opened, config.sample);
+    const [one = NaN, whole = NaN] = [1, 3].map((exit) => exitMacs(opened.model, exit));
+    expect(calls).not.toEqual(scheduled?.timesteps);
+    expect(scheduled?.macs).toBe(exits.reduce((sum, exit) => sum + (exit === 1 ? one : whole), 0));
+    expect(full.macs).toBe(calls.length * whole);
+  });
+
+  it('draws fewer steps where the spacing has them', async () => {
+    const { ways } = await planned(
+      trained,
+      'sample.steps=10',
+      'sample.spacing=above-zero',
+      'evaluate.depths=[0.5]',
+    );
+    const fewer = ways.filter(({ kind }) => kind === 'fewer-steps').find(({ name }) => name === '5 steps');
+    expect(fewer?.timesteps).toEqual([99, 79, 59, 40, 20]);
+  });
+
+  it('counts calls, not steps, where a solver asks more than once at first', async () => {
+    const stepping = ['sample.steps=10', 'sample.solver=f-pndm', 'evaluate.depths=[0.68]'];
+    const { ways } = await planned(trained, ...stepping);
+    // Nine calls more than steps: 13 of 19 are nearest, where 7 steps would be 16.
+    expect(ways.find(({ name }) => name === '4 steps')?.depthUsed).toBeCloseTo(13 / 19, 12);
+  });
+
+  it('leaves caching out, and says why, where guidance is not alike at all times', async () => {
+    const set = ['sample.guidance=2', 'sample.guidanceInterval=[20, 80]'];
+    const { ways, leftOut } = await planned(trained, ...set);
+    expect(leftOut).toEqual([
+      expect.stringMatching(/^caching is left out: guidance is on at some times alone/),
+    ]);
+    expect(ways.some(({ kind }) => kind === 'caching')).toBe(false);
+    expect(ways.some(({ kind }) => kind === 'fewer-steps')).toBe(true);
+    expect((await planned(trained)).leftOut).toEqual([]);
   });
 
   it('stretches the schedule over the steps that are asked for, and counts both passes of guidance', async () => {

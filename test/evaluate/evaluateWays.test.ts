@@ -8,6 +8,7 @@ import {
   differenceBetween,
   distanceOf,
   exitsOfCalls,
+  macsOfWay,
   type BatchKey,
   type DrawnBatch,
   type EvaluateOptions,
@@ -19,12 +20,16 @@ import { judge, referenceOf } from '../../src/evaluate/judge.js';
 import { fullDepth, type SamplingWay } from '../../src/evaluate/ways.js';
 import { openDenoiser } from '../../src/exits/denoiser.js';
 import { openGuided } from '../../src/exits/guided.js';
-import { initialHeads, type HeadPlan } from '../../src/exits/heads.js';
+import { headPlan, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs, type Model } from '../../src/exits/model.js';
 import { promptsOf } from '../../src/exits/prompts.js';
 import { stream } from '../../src/random.js';
 import { drift } from '../../src/samplers/compare.js';
 import { generateBatch, labelsFor } from '../../src/samplers/generate.js';
+import { measuredExits } from '../../src/schedules/profile.js';
+import { macsOf } from '../../src/schedules/schedule.js';
+import { exitsForHeads } from '../../src/backbones/families.js';
+import { tinyUvit } from '../tiny-uvit.js';
 import { livelyWeights, moved, onnx, spec } from '../training/tiny.js';
 
 const backbone = livelyWeights();
@@ -153,7 +158,7 @@ describe('evaluating ways', () => {
       ...{ solver: { kind: 'edm', order: 2 }, guidanceInterval: [50, 70] },
     };
     const exits = [1, 1, 1, spec.depth, spec.depth, spec.depth, spec.depth];
-    expect(exitsOfCalls(mixed, sampling)).toEqual(exits);
+    expect(exitsOfCalls(mixed, sampling)).toEqual({ exits, unconditional: undefined });
     const [, row] = await evaluateWays([full, mixed], { ...options, sampling });
     const [early, whole] = [exitMacs(model, 1), exitMacs(model, spec.depth)];
     // Heun asks at 90, twice at 60, where it is guided, twice at 30, and twice at 0.
@@ -294,4 +299,20 @@ describe('a distance of several seeds', () => {
     const [row] = await evaluateWays([full], options);
     expect(distanceOf(row?.seeds ?? [], 'kid')).toEqual(row?.seeds[0]?.kid);
   });
+});
+
+it('multiply-adds hold what full depth keeps for exits that remember, as those of schedules do', () => {
+  const { spec, weights } = tinyUvit('cond');
+  const plans = exitsForHeads(spec).map((exit) => headPlan('remembered', exit));
+  const model: Model = { spec, backbone: weights, plans, heads: {} };
+  const available = measuredExits(model);
+  const [first = NaN] = exitsForHeads(spec);
+  const exits = [spec.depth, first, spec.depth, first];
+  const way: SamplingWay = { name: 'cached', kind: 'caching', timesteps, exits, model };
+  const unguided = { ...options.sampling, guidance: 1 };
+  expect(available[0]?.refreshMacs).toBeGreaterThan(0);
+  expect(macsOfWay(way, unguided)).toBe(macsOf(available, exits));
+  expect(macsOfWay({ ...way, ...fullDepth(timesteps, spec.depth) }, unguided)).toBe(
+    4 * (available.at(-1)?.macs ?? NaN),
+  );
 });

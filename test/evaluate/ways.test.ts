@@ -6,14 +6,25 @@ const timesteps = respace(1000, '10');
 /** Twelve blocks of 10 multiply-adds each; the last exit needs no head, which costs 2. */
 const costs = Array.from({ length: 12 }, (_, i) => ({ exit: i + 1, macs: 10 * (i + 1) + (i < 11 ? 2 : 0) }));
 
+const numbers = { most: 10, timesOf: (count: number) => respace(1000, String(count)) };
+
 describe('fewer steps', () => {
+  it('count the passes that a solver takes, and lie where it has them', () => {
+    // So many steps and nine more: 0.5 of 19 are nearest 10, at one step.
+    const passes = (timesteps: readonly number[]): number => timesteps.length + 9;
+    expect(fewerSteps(12, 0.5, { ...numbers, passes }).name).toBe('1 steps');
+    expect(fewerSteps(12, 0.8, { ...numbers, passes }).name).toBe('6 steps');
+    const timesOf = (count: number): number[] => Array.from({ length: count }, (_, i) => 90 - i);
+    expect(fewerSteps(12, 0.2, { most: 10, timesOf }).timesteps).toEqual([90, 89]);
+  });
+
   it.each([
     [0.75, 8],
     [0.65, 7],
     [0.5, 5],
     [0.04, 1],
   ])('at a depth used of %d of 10 steps are %d', (depthUsed, count) => {
-    const course = fewerSteps(1000, 10, 12, depthUsed);
+    const course = fewerSteps(12, depthUsed, numbers);
     expect(course.timesteps).toEqual(respace(1000, String(count)));
     expect(course.exits).toEqual(Array.from({ length: count }, () => 12));
     expect(course.name).toBe(`${count} steps`);
@@ -74,6 +85,6 @@ describe('caching', () => {
 });
 
 it('a name is kept once, the first of it, in order', () => {
-  const [a, b] = [fullDepth([1, 0], 3), fewerSteps(1000, 10, 12, 0.5)];
+  const [a, b] = [fullDepth([1, 0], 3), fewerSteps(12, 0.5, numbers)];
   expect(eachOnce([b, a, { ...b, exits: [] }])).toEqual([b, a]);
 });
