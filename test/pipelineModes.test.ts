@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Evaluation } from '../src/evaluate/results.js';
 import { readSchedule, type Schedule } from '../src/schedules/schedule.js';
@@ -119,6 +119,49 @@ describe.each([
       /finetune\.exits: lists exits beside finetune\.schedule/,
     );
     expect(await refused('heads.kind=memory')).toMatch(/heads\.kind: is memory, and mode is/);
+  });
+});
+
+describe('a run at the exits of a schedule', () => {
+  const [from, run] = [at('first/001-tiny-heads'), at('second/001-tiny-heads')];
+  const tuned = ['mode=finetune', 'heads.kind=shared', 'heads.exits=all'];
+  const short = set('train.steps=4', 'train.checkpointEvery=2');
+
+  it('keeps to them when the file that its config names has changed', async () => {
+    await told('train', heads, '--out', at('first'), ...short);
+    await told('profile', from, '--samples', '40');
+    const first = (await told('schedule', from, '--speedup', '1.3')) as unknown as Schedule;
+    const named = set(...tuned, `finetune.schedule=${from}/schedule.json`);
+    const words = ['train', heads, '--out', at('second'), ...named, ...short];
+    expect((await exithead(words, abortsAtLook(3))).code).toBe(130);
+    const other = (await told('schedule', from, '--speedup', '1.05')) as unknown as Schedule;
+    expect(other.exits).not.toEqual(first.exits);
+    await told('train', run, '--resume');
+    await told('profile', run, '--samples', '40');
+    const { exits } = (await told('schedule', run, ...set('schedule.rule=trained'))) as unknown as Schedule;
+    expect(exits).toEqual(first.exits);
+  });
+});
+
+describe('training by weights from a file', () => {
+  it('is not resumed when the file has changed', async () => {
+    const table = at('weights.csv');
+    const run = at('weighed/001-tiny-heads');
+    writeFileSync(table, 't,weight\n0,1\n99,2\n');
+    const weighed = set(
+      'train.steps=4',
+      'train.checkpointEvery=2',
+      'loss.lambda=table',
+      `loss.table=${table}`,
+    );
+    const { code } = await exithead(['train', heads, '--out', at('weighed'), ...weighed], abortsAtLook(3));
+    expect(code).toBe(130);
+    writeFileSync(table, 't,weight\n0,1\n99,3\n');
+    expect(await refusalOf('train', run, '--resume')).toMatch(
+      /names has changed since .* Restore it, or start a new run/,
+    );
+    writeFileSync(table, 't,weight\n0,1\n99,2\n');
+    await told('train', run, '--resume');
   });
 });
 

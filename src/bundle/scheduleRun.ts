@@ -90,7 +90,10 @@ export async function scheduleByRule(
         throw new UserError(
           `schedule.rule is trained, but ${run.path} was trained in mode frozen, where every exit learns all times. Leave schedule.rule out.`,
         );
-      return withWeights(trainedSchedule(most.options, await exitsTrained(config, backbone.spec)), trained);
+      return withWeights(
+        trainedSchedule(most.options, await exitsTrained(config, backbone.spec, run.path)),
+        trained,
+      );
     default:
       return unreachable(rule);
   }

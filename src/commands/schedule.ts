@@ -34,6 +34,12 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   const trained = await openTrained(targetOf(call), call.set);
   const { run, backbone, config } = trained;
   requireOneAnswer(call);
+  const { guidance, guidanceInterval } = config.sample;
+  if (guidance !== 1 && guidanceInterval)
+    terminal.warn(
+      `a step takes two passes from native t ${guidanceInterval.join(' to ')} alone, and the schedule counts all steps alike; ` +
+        '`exithead sample BUNDLE --dry-run` says what it uses of full depth.',
+    );
   const counts = await stepCountsOf(trained, await measuredOf(trained, call, terminal));
   const solved = await chosen(trained, counts, call);
   const { to } = call.options;

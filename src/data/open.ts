@@ -64,8 +64,9 @@ function openSplit(data: TrainConfig['data'], split: Split, spec: BackboneSpec):
 async function openImagesSplit(
   data: Extract<TrainConfig['data'], { kind: 'images' }>,
   split: Split,
-  { channels, imageSize, size }: BackboneSpec,
+  spec: BackboneSpec,
 ): Promise<Dataset> {
+  const { channels, imageSize, size } = spec;
   if (channels !== 1 && channels !== 3)
     throw new UserError(
       `${data[split]}: images have 1 or 3 channels, but ${size} takes ${channels}. Encode them into latents ` +
@@ -74,6 +75,12 @@ async function openImagesSplit(
   const named = data.classes === undefined ? undefined : await readClassNames(data.classes);
   const train = await listImages(data.train, named);
   const folder = split === 'train' ? train : await listImages(data.test, train.classNames);
+  const isTold = spec.conditioning === 'classes' && spec.classes > 0;
+  if (isTold && train.classNames === undefined && folder.classNames !== undefined)
+    throw new UserError(
+      `${data.test} has a folder for each class, and ${data.train}, which is trained on, has none, so their labels would not mean ` +
+        'the same. Give both alike.',
+    );
   const { flip, skipBroken } = data;
   return openImages(folder, { size: imageSize, channels, skipBroken, flip: flip && split === 'train' });
 }

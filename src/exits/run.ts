@@ -35,13 +35,28 @@ export interface Features {
  * @param exits the k whose states to keep
  */
 export function features(backbone: Backbone, query: Query, exits: readonly number[]): Features {
+  const { states, deepest } = statesTo(backbone, query, exits, backbone.spec.depth);
+  return { states, deepest, full: backbone.finish(deepest) };
+}
+
+/** The same without what comes after the last of the exits: no block there runs. */
+export function statesAt(backbone: Backbone, query: Query, exits: readonly number[]): Features['states'] {
+  return statesTo(backbone, query, exits, Math.max(...exits)).states;
+}
+
+function statesTo(
+  backbone: Backbone,
+  query: Query,
+  exits: readonly number[],
+  last: number,
+): Pick<Features, 'states' | 'deepest'> {
   const states = new Map<number, State>();
   let state = backbone.embed(query);
-  for (let k = 1; k <= backbone.spec.depth; k++) {
+  for (let k = 1; k <= last; k++) {
     state = backbone.block(state, k);
     if (exits.includes(k)) states.set(k, state);
   }
-  return { states, deepest: state, full: backbone.finish(state) };
+  return { states, deepest: state };
 }
 
 /** What of a full-depth pass the exits remember whose states were kept. */

@@ -24,6 +24,8 @@ const keptByDefault = 2;
 export interface SaveOptions {
   /** What the run builds on, such as the fingerprint of a frozen backbone. */
   readonly origin?: string;
+  /** Digest of what the run weighs times by: files that the config names say some of it. */
+  readonly times?: string;
   /** How many checkpoints stay, this one included. */
   readonly keep?: number;
 }
@@ -36,7 +38,7 @@ export interface SaveOptions {
 export async function saveCheckpoint(
   run: Run,
   state: HostTensors,
-  { origin = '', keep: kept = keptByDefault }: SaveOptions = {},
+  { origin = '', times, keep: kept = keptByDefault }: SaveOptions = {},
 ): Promise<Checkpoint> {
   const step = stepOf(state);
   const path = checkpointPath(run, step);
@@ -48,6 +50,7 @@ export async function saveCheckpoint(
       step: String(step),
       config: run.configHash,
       origin,
+      ...(times !== undefined && { times }),
       digest: digestOf(state),
     },
   });
@@ -62,14 +65,14 @@ export async function saveCheckpoint(
 /**
  * The newest checkpoint of a run that is whole, if it has any.
  * @param shapes of the state that the run is about to train
- * @param origin what the run builds on, as it was saved
+ * @param origin what the run builds on, and what it weighs times by, as they were saved
  * @param warn hears about every damaged one that is passed over
  * @throws UserError if it belongs to another config, backbone or model, or if all checkpoints are damaged
  */
 export async function latestCheckpoint(
   run: Run,
   shapes: Shapes,
-  origin: string,
+  { origin = '', times }: Pick<SaveOptions, 'origin' | 'times'>,
   warn: (message: string) => void,
 ): Promise<Checkpoint | undefined> {
   const damages: string[] = [];
@@ -80,7 +83,7 @@ export async function latestCheckpoint(
       damages.push('damage' in file ? file.damage : notAsWritten(path));
       continue;
     }
-    requireSameRun(run, path, file, shapes, origin);
+    requireSameRun(run, path, file, shapes, { origin, times });
     for (const damage of damages) warn(`${damage} Going on from ${path}.`);
     return { path, step, state: file.state };
   }
@@ -98,6 +101,8 @@ export interface CheckpointFile {
   readonly config: string | undefined;
   /** What its run builds on, such as the fingerprint of a frozen backbone; empty if nothing. */
   readonly origin: string;
+  /** Digest of what its run weighs times by; older checkpoints do not say it. */
+  readonly times: string | undefined;
 }
 
 /** Whether the metadata of a file says that it is a training checkpoint. */
@@ -127,7 +132,8 @@ async function open(path: string): Promise<CheckpointFile | { readonly damage: s
     const state = await readTensors(tensors);
     const step = state['step']?.data[0];
     if (metadata['digest'] !== digestOf(state) || step === undefined) return { damage: notAsWritten(path) };
-    return { step, state, config: metadata['config'], origin: metadata['origin'] ?? '' };
+    const { config, origin = '', times } = metadata;
+    return { step, state, config, origin, times };
   } catch (error) {
     if (error instanceof UserError) return { damage: error.message };
     throw error;
@@ -141,19 +147,24 @@ function notAsWritten(path: string): string {
 function requireSameRun(
   run: Run,
   path: string,
-  { state, config, origin }: CheckpointFile,
+  { state, config, origin, times }: CheckpointFile,
   shapes: Shapes,
-  expected: string,
+  expected: { readonly origin: string; readonly times: string | undefined },
 ): void {
   if (config !== run.configHash)
     throw new UserError(
       `${run.config} has changed since ${path} was written, so the run cannot go on as it began. ` +
         'Undo the change, or start a new run with the new config.',
     );
-  if (origin !== expected)
+  if (origin !== expected.origin)
     throw new UserError(
-      `${path} belongs to a run on the backbone with fingerprint ${origin}, but this backbone has ${expected}. ` +
+      `${path} belongs to a run on the backbone with fingerprint ${origin}, but this backbone has ${expected.origin}. ` +
         'Resume with the backbone that the run began with, or start a new run.',
+    );
+  if (times !== undefined && expected.times !== undefined && times !== expected.times)
+    throw new UserError(
+      `a file that ${run.config} names has changed since ${path} was written (loss.table, loss.errorTable, loss.sensitivity or ` +
+        'finetune.schedule), so the run cannot go on as it began. Restore it, or start a new run.',
     );
   const wanted = Object.entries(shapes).map(([name, shape]) => `${name} [${shape.join(', ')}]`);
   const found = new Set(Object.entries(state).map(([name, { shape }]) => `${name} [${shape.join(', ')}]`));

@@ -19,7 +19,7 @@ export type Curriculum =
  * - gradual: w_k over the sum of those that have joined.
  *
  * A head that counts 0 has no gradient, but AdamW goes on with what it has: the last moments fade out, and weight decay
- * shrinks it. A head that joins late moves up to six times as fast as the learning rate says in its first hundred steps,
+ * shrinks it. A head that joins late moves up to 6.6 times as fast as the learning rate says in its first hundred steps,
  * since the moments are corrected by the steps of the run.
  * @param weights of the heads in the order of their exits, none negative
  * @param step from 0

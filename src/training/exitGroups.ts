@@ -38,7 +38,12 @@ export function stratifiedGroups(exits: Float32Array, batch: number): readonly E
       ),
     };
   };
-  return inUse(exits).map((exit) => ({ exit, from: reach(exit + 1).fewest, to: reach(exit).most }));
+  // Stretches of a deeper exit may be more in number, and so their ceilings more in sum; its samples are some of the others.
+  let to = batch;
+  return inUse(exits).map((exit) => {
+    to = Math.min(to, reach(exit).most);
+    return { exit, from: reach(exit + 1).fewest, to };
+  });
 }
 
 /** Lengths of the stretches of native t, the last t followed by the first, as shifted times are. */

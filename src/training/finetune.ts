@@ -23,7 +23,8 @@ import { unreachable } from '../errors.js';
 import { checkedPlans, headPlan, type HeadPlan } from '../exits/heads.js';
 import { writeHeads } from '../exits/headsFile.js';
 import { queryOf } from '../exits/model.js';
-import { readSchedule } from '../schedules/schedule.js';
+import { isFile } from '../files/disk.js';
+import { readSchedule, writeSchedule } from '../schedules/schedule.js';
 import { macsOf, outline } from '../trace/trace.js';
 import { gatheredGroups, stratifiedGroups, type ExitGroup } from './exitGroups.js';
 import { earlyExits, exitsByTime, type ExitsRule } from './exitsByTime.js';
@@ -69,14 +70,19 @@ type Parts = Omit<Subject, 'engine'> & {
 } & Pick<Movement, 'made'>;
 
 /**
+ * @param run folder of the run, once there is one
  * @throws UserError if the exits are not the backbone's, or a file that the config names cannot be read or does not fit
  */
-export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone): Promise<Parts> {
+export async function tuningParts(
+  config: TrainConfig,
+  backbone: OpenedBackbone,
+  run?: string,
+): Promise<Parts> {
   const { spec } = backbone;
   const tuning = tuningOf(config);
   const { batch } = config.train;
   const process = diffusion(config.diffusion);
-  const exits = await exitsTrained(config, spec);
+  const exits = await exitsTrained(config, spec, run);
   const { kind, ...sizes } = config.heads;
   const plans = checkedPlans(
     spec,
@@ -105,21 +111,37 @@ export async function tuningParts(config: TrainConfig, backbone: OpenedBackbone)
   };
 }
 
+/** Where a run keeps the schedule that it is trained at: the file that the config names may change. */
+function keptSchedule(run: string): string {
+  return join(run, 'trained-schedule.json');
+}
+
+/** Keeps the schedule that the config names, if it does, before anything is trained at it. */
+async function keepSchedule(config: TrainConfig, run: string): Promise<void> {
+  const { schedule } = tuningOf(config).finetune;
+  if (schedule === undefined || (await isFile(keptSchedule(run)))) return;
+  await writeSchedule(keptSchedule(run), await readSchedule(schedule));
+}
+
 /**
  * Exit that every native t is trained at, [T].
+ * @param run folder of the run, which keeps the schedule that the config names
  * @throws UserError as `exitsByTime`, or if the schedule that the config names cannot be read
  */
 export async function exitsTrained(
   config: Pick<TrainConfig, 'mode' | 'finetune' | 'lora' | 'diffusion'>,
   spec: BackboneSpec,
+  run?: string,
 ): Promise<Float32Array> {
-  return exitsByTime(await exitsRule(tuningOf(config)), spec, config.diffusion.steps);
+  return exitsByTime(await exitsRule(tuningOf(config), run), spec, config.diffusion.steps);
 }
 
-async function exitsRule({ finetune }: Tuning): Promise<ExitsRule> {
+async function exitsRule({ finetune }: Tuning, run: string | undefined): Promise<ExitsRule> {
   const { schedule, exits, meanDepth } = finetune;
-  if (schedule !== undefined)
-    return { kind: 'solved', schedule: await readSchedule(schedule), path: schedule };
+  if (schedule !== undefined) {
+    const path = run !== undefined && (await isFile(keptSchedule(run))) ? keptSchedule(run) : schedule;
+    return { kind: 'solved', schedule: await readSchedule(path), path };
+  }
   return exits === 'ase' ? { kind: 'falling', meanDepth } : { kind: 'counts', counts: exits };
 }
 
@@ -171,7 +193,9 @@ async function lowRankMovement(
   const { lora } = tuningOf(config);
   const names = loraLayers(weights).filter((name) => read.has(name));
   const shapes: Shapes = Object.fromEntries(names.map((name) => [name, weights[name]?.shape ?? []]));
-  const tables = lora.labels ? Object.keys(weights).filter((name) => labelTable.test(name)) : [];
+  const tables = lora.labels
+    ? Object.keys(weights).filter((name) => labelTable.test(name) && read.has(name))
+    : [];
   return {
     weights: { ...(await chosen(weights, tables)), ...loraStart(shapes, lora, config.seed) },
     weightsOf: (frozen, trained) => ({
@@ -210,7 +234,8 @@ export async function tune(
   backbone: OpenedBackbone,
   work: Work,
 ): Promise<string> {
-  const { plans, heads, made, config: settings, ...subject } = await tuningParts(config, backbone);
+  await keepSchedule(config, run.path);
+  const { plans, heads, made, config: settings, ...subject } = await tuningParts(config, backbone, run.path);
   const { spec } = backbone;
   const exits = [...plans.map(({ exit }) => exit), spec.depth].join(', ');
   const line = `${spec.size}, mode ${config.mode}: ${countOf(subject.weights).toLocaleString('en')} weights to train at exits ${exits}`;

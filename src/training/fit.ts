@@ -1,4 +1,5 @@
 // How does a config become a trained state? Data, compiled step and loop, from the newest checkpoint on.
+import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -78,7 +79,8 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
   const { run, spec, config, engine, weights, origin = '', onCheckpoint, signal, progress } = options;
   const { steps, batch, logEvery, checkpointEvery, keep } = config.train;
   const dataset = await openData(config.data, 'train', spec);
-  const checkpoint = await latestCheckpoint(run, stateShapes(shapesOf(weights)), origin, options.warn);
+  const built = { origin, times: digestOf(options.timeWeights) };
+  const checkpoint = await latestCheckpoint(run, stateShapes(shapesOf(weights)), built, options.warn);
   const start = checkpoint?.step ?? 0;
   const tell = async (line: string): Promise<void> => {
     options.say(line);
@@ -92,12 +94,21 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
     return await train({
       ...{ run, step, start, steps, logEvery, checkpointEvery, signal, progress },
       feeds: await feedsOf(options, dataset),
-      saving: { origin, keep },
+      saving: { ...built, keep },
       ...(onCheckpoint && { onCheckpoint }),
     });
   } finally {
     await step.dispose();
   }
+}
+
+function digestOf(timeWeights: Subject['timeWeights']): string {
+  const hash = createHash('sha256');
+  for (const [name, values] of Object.entries(timeWeights).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    hash
+      .update(`${name} ${values.length} `)
+      .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return hash.digest('hex');
 }
 
 /** What a training would take on this machine. */

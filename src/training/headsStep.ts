@@ -7,7 +7,7 @@ import { tf } from '../engine/tf.js';
 import type { HeadPlan } from '../exits/heads.js';
 import { queryOf } from '../exits/model.js';
 import type { Remembered } from '../exits/memory.js';
-import { features, residualsOf, runHeads } from '../exits/run.js';
+import { features, residualsOf, runHeads, statesAt } from '../exits/run.js';
 import { lossesAndGradients } from './gradients.js';
 import { weightedError } from './loss.js';
 import { movedByDdim, pairInputs, type PairKind } from './pairs.js';
@@ -120,7 +120,10 @@ export function headsStep(
     const { x, noise } =
       before && pairs === 'solver' ? movedByDdim(batch, fullEpsilon(spec, batch, before.full)) : batch;
     if (!x || !noise) throw new Error('a step of training heads needs x and the noise in it');
-    const { states, full } = features(backbone, queryOf({ ...batch, x }, spec), exits);
+    const query = queryOf({ ...batch, x }, spec);
+    const { states, full } = targets.full
+      ? features(backbone, query, exits)
+      : { states: statesAt(backbone, query, exits), full: undefined };
     const target = targetOf(spec, x, noise, batch);
     const imitated = (prediction: tf.Tensor4D): tf.Tensor4D =>
       targets.variance === 'inherit' ? prediction : epsilonOf(prediction, spec.channels);
@@ -133,9 +136,7 @@ export function headsStep(
       };
       return tf.addN([
         ...(targets.noise ? [weightedError(predicted, target, lambda)] : []),
-        ...(targets.full && lambdaFull
-          ? [weightedError(imitated(prediction), imitated(full), lambdaFull)]
-          : []),
+        ...(full && lambdaFull ? [weightedError(imitated(prediction), imitated(full), lambdaFull)] : []),
         ...(targets.variance === 'learn' ? [bound()] : []),
       ]);
     };

@@ -7,7 +7,7 @@ import { isHeavy } from '../exits/precision.js';
 
 /**
  * Low-rank adaptation (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, section 4.1) of the
- * layers that act on every token: attention's, and those of the MLP.
+ * layers that act on every token: attention's, those of the MLP, and those that join a U-ViT's long skips.
  */
 export interface LoraOptions {
   readonly rank: number;

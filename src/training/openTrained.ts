@@ -1,4 +1,5 @@
 // What did a run of `exithead train` leave? Its config, backbone and heads, opened and checked.
+import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../config/load.js';
 import type { Setting } from '../config/layers.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -85,12 +86,16 @@ export async function openTrained(path: string, set: readonly Setting[] = []): P
   };
 }
 
-async function requireOwnTraining(run: Run, { mode, engine }: TrainConfig): Promise<void> {
+async function requireOwnTraining(run: Run, { mode, engine, finetune }: TrainConfig): Promise<void> {
   const { config } = await loadConfig(run.config, { kind: 'train' });
   const { frozenPrecision } = config.engine;
   if (mode !== config.mode)
     throw new UserError(
       `${run.path} was trained in mode ${config.mode}, so the rest of the run cannot be in mode ${mode}. Leave mode out, or train a run of that mode.`,
+    );
+  if (!isDeepStrictEqual(finetune, config.finetune))
+    throw new UserError(
+      `${run.path} was trained at the exits of its own section finetune, so the rest of the run cannot have another. Leave finetune out.`,
     );
   if (engine.frozenPrecision === frozenPrecision) return;
   throw new UserError(

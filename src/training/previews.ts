@@ -49,20 +49,20 @@ export function previews(
     const prompts = promptsOf(spec);
     const denoiser = await openGuided(engine, model, [spec.depth], sample, prompts);
     try {
-      const trajectory = denoiser.begin();
-      const images = await generateBatch(
-        {
-          ...{ seed, signal, clip: sample.clip, count: sample.count, batch: sample.count },
-          solver: solverOf(sample),
-          diffusion: process,
-          timesteps: spacedTimes(process, sample.steps, sample.spacing),
-          length: spec.channels * spec.imageSize ** 2,
-          classes: prompts.count,
-        },
-        0,
-        sample.count,
-        (x, t, y) => trajectory.predict(spec.depth, { x, t, y, guidance: scaleAt(sample, t) }),
-      );
+      const { clip, count, batch } = sample;
+      const length = spec.channels * spec.imageSize ** 2;
+      const settings = {
+        ...{ seed, signal, clip, count, batch, length, diffusion: process, classes: prompts.count },
+        ...{ solver: solverOf(sample), timesteps: spacedTimes(process, sample.steps, sample.spacing) },
+      };
+      const images = new Float32Array(count * length);
+      for (let from = 0; from < count; from += batch) {
+        const trajectory = denoiser.begin();
+        const some = await generateBatch(settings, from, Math.min(batch, count - from), (x, t, y) =>
+          trajectory.predict(spec.depth, { x, t, y, guidance: scaleAt(sample, t) }),
+        );
+        images.set(some, from * length);
+      }
       const grid = await gridOf(images);
       await writeFileAtomic(join(run.samples, `step-${step}.png`), grid.png);
       await metrics.image(step, 'samples', grid);

@@ -59,7 +59,7 @@ describe('loading a config', () => {
       'c.yaml:3:22  backbone.wieghts: is unknown; did you mean backbone.weights?',
       'c.yaml:6:3  data.train: does not go with data.kind, which is "mnist"; remove it',
       'c.yaml:8:14  heads.exits.1: found 0, expected a whole number from 1 to 1000',
-      'c.yaml:9:1  train.steps: is missing, expected a whole number from 1 to 100000000 (number of steps)',
+      'c.yaml:9:1  train.steps: is missing, expected a whole number from 1 to 16777215 (number of steps)',
       'c.yaml:10:3  train.batch_size: is unknown; did you mean train.batch?',
       'c.yaml:11:3  train.lr: is unknown here; did you mean optimizer.lr?',
       'c.yaml:12:9  profile: found nothing, expected a map with samples, batch, bins, binning, guidance, standardError, trajectories, pairs, stepCounts',
@@ -101,6 +101,14 @@ describe('loading a config', () => {
     [
       'loss: { distillation: 0, sensitivity: s.json }',
       'loss.sensitivity: weighs the distance to the full backbone, but loss.distillation is 0; change one of them',
+    ],
+    [
+      'heads: { kind: memory, memory: { steps: 2000 } }',
+      'heads.memory.steps: found 2000, expected at most diffusion.steps, which is 1000',
+    ],
+    [
+      'schedule: { halves: separate }\nsample: { guidance: 2, guidanceInterval: [10, 900] }',
+      'schedule.halves: is separate, but outside sample.guidanceInterval there is one half alone; leave one of them out',
     ],
     [
       'loss: { lambda: table }',

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { ditSpec, specJson } from '../../src/backbones/spec.js';
 import { examples } from '../../src/data/batches.js';
@@ -7,6 +7,7 @@ import { writeLatentShard } from '../../src/data/latentShard.js';
 import { writeLatentsIndex } from '../../src/data/latentsIndex.js';
 import { openData } from '../../src/data/open.js';
 import { UserError } from '../../src/errors.js';
+import { writePhotos } from '../encode/photos.js';
 import { temporaryFolders } from '../folder.js';
 import { spec } from '../training/tiny.js';
 import { idxBytes } from './idx-bytes.js';
@@ -52,6 +53,22 @@ describe('the data of a config', () => {
     const data = await openData(await dataOf(8, 3), 'train', unconditional);
     expect(data.classes).toBe(0);
     expect([...(await examples(data, 0, 6)).y]).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('are refused where held-out images alone are sorted by class', async () => {
+    const root = await folder();
+    await writePhotos(join(root, 'test'), 6);
+    await mkdir(join(root, 'train'));
+    await cp(join(root, 'test', 'ant'), join(root, 'train'), { recursive: true });
+    const data = { train: join(root, 'train'), test: join(root, 'test'), flip: false, skipBroken: false };
+    const colours = { ...specJson(spec), in_channels: 3, num_classes: 3 };
+    const opened = openData({ kind: 'images', ...data }, 'test', ditSpec(colours));
+    await expect(opened).rejects.toThrow(UserError);
+    await expect(opened).rejects.toThrow(
+      /test has a folder for each class, and .*train, which is trained on, has none/,
+    );
+    const unconditional = ditSpec({ ...colours, num_classes: 0 });
+    expect((await openData({ kind: 'images', ...data }, 'test', unconditional)).count).toBe(6);
   });
 
   it('are MNIST from its package', async () => {

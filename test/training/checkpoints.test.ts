@@ -28,19 +28,19 @@ describe('training checkpoints', () => {
     const run = await newRun();
     const saved = await saveCheckpoint(run, stateAt(7));
     expect(saved.path).toBe(join(run.checkpoints, 'step-7.safetensors'));
-    const loaded = await latestCheckpoint(run, shapes, '', silent);
+    const loaded = await latestCheckpoint(run, shapes, {}, silent);
     expect(loaded).toMatchObject({ path: saved.path, step: 7 });
     const sorted = (state: HostTensors) => Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1));
     expect(sorted(loaded!.state)).toEqual(sorted(stateAt(7)));
   });
   it('are none before the first', async () => {
-    expect(await latestCheckpoint(await newRun(), shapes, '', silent)).toBeUndefined();
+    expect(await latestCheckpoint(await newRun(), shapes, {}, silent)).toBeUndefined();
   });
   it('keep the newest two, by number and not by name', async () => {
     const run = await newRun();
     for (const step of [8, 9, 10, 100]) await saveCheckpoint(run, stateAt(step));
     expect((await readdir(run.checkpoints)).sort()).toEqual(['step-10.safetensors', 'step-100.safetensors']);
-    expect((await latestCheckpoint(run, shapes, '', silent))?.step).toBe(100);
+    expect((await latestCheckpoint(run, shapes, {}, silent))?.step).toBe(100);
   });
   it('remove what lies ahead of the one just saved', async () => {
     const run = await newRun();
@@ -76,7 +76,7 @@ describe('training checkpoints', () => {
     const { path } = await saveCheckpoint(run, stateAt(20));
     await damage(path);
     const warnings: string[] = [];
-    const loaded = await latestCheckpoint(run, shapes, '', (message) => warnings.push(message));
+    const loaded = await latestCheckpoint(run, shapes, {}, (message) => warnings.push(message));
     expect(loaded?.step).toBe(10);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(path);
@@ -84,7 +84,7 @@ describe('training checkpoints', () => {
   it('say so when all of them are damaged', async () => {
     const run = await newRun();
     await truncate((await saveCheckpoint(run, stateAt(10))).path, 5);
-    const latest = latestCheckpoint(run, shapes, '', silent);
+    const latest = latestCheckpoint(run, shapes, {}, silent);
     await expect(latest).rejects.toThrow(UserError);
     await expect(latest).rejects.toThrow(/step-10.safetensors/);
   });
@@ -92,15 +92,26 @@ describe('training checkpoints', () => {
     const run = await newRun();
     await saveCheckpoint(run, stateAt(10));
     await writeFile(run.config, 'seed: 2\n');
-    const latest = latestCheckpoint(await openRun(run.path), shapes, '', silent);
+    const latest = latestCheckpoint(await openRun(run.path), shapes, {}, silent);
     await expect(latest).rejects.toThrow(UserError);
     await expect(latest).rejects.toThrow(/config.yaml has changed since/);
+  });
+  it('refuse other weights of times, and ask for none where they are not told', async () => {
+    const run = await newRun();
+    await saveCheckpoint(run, stateAt(10), { times: 'a' });
+    const other = latestCheckpoint(run, shapes, { times: 'b' }, silent);
+    await expect(other).rejects.toThrow(UserError);
+    await expect(other).rejects.toThrow(
+      /a file that .*config.yaml names has changed since .* Restore it, or start/,
+    );
+    expect((await latestCheckpoint(run, shapes, { times: 'a' }, silent))?.step).toBe(10);
+    expect((await latestCheckpoint(run, shapes, {}, silent))?.step).toBe(10);
   });
   it('refuse another model', async () => {
     const run = await newRun();
     await saveCheckpoint(run, stateAt(10));
-    const other = latestCheckpoint(run, stateShapes({ weight: [4, 2], bias: [2] }), '', silent);
+    const other = latestCheckpoint(run, stateShapes({ weight: [4, 2], bias: [2] }), {}, silent);
     await expect(other).rejects.toThrow(/another state.*w\.weight \[4, 2\]/);
-    await expect(latestCheckpoint(run, stateShapes({ bias: [2] }), '', silent)).rejects.toThrow(UserError);
+    await expect(latestCheckpoint(run, stateShapes({ bias: [2] }), {}, silent)).rejects.toThrow(UserError);
   });
 });

@@ -60,12 +60,15 @@ describe('groups of samples', () => {
     ['depths that rise and fall', [5, 12, 5, 12, 9, 9, 12, 1, 5, 7], 33],
     ['one depth', [12], 16],
     ['whole shares', [12, 6], 16],
+    ['a deeper exit in more stretches than samples', [12, 9, 12, 9, 12, 6, 6, 6, 6, 6], 4],
   ];
 
   it.each(cases)('hold every sample of stratified times, whatever the shift: %s', (_, counts, batch) => {
     const exits = exitsByTime({ kind: 'counts', counts }, deep(12), 1000);
     const groups = stratifiedGroups(exits, batch);
     expect(groups[0]?.to).toBe(batch);
+    groups.slice(1).forEach(({ to }, i) => expect(to).toBeLessThanOrEqual(groups[i]?.to ?? NaN));
+    for (const { from, to } of groups) expect(from).toBeLessThan(to);
     for (const shift of shifts) {
       const own = Array.from(spreadTimes(shift, batch, 1000), (t) => exits[t] ?? NaN).sort((a, b) => b - a);
       own.forEach((exit, i) => {

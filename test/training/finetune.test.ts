@@ -212,7 +212,12 @@ describe('the first step', () => {
 async function lastOf(run: Run, weights: HostTensors) {
   const { config } = await loadConfig(run.config, { kind: 'train' });
   const { fingerprint } = await openBackbone(config.backbone);
-  const last = await latestCheckpoint(run, stateShapes(shapesOf(weights)), fingerprint, quiet.warn);
+  const last = await latestCheckpoint(
+    run,
+    stateShapes(shapesOf(weights)),
+    { origin: fingerprint },
+    quiet.warn,
+  );
   if (!last) throw new Error('the run left a checkpoint');
   return last;
 }

@@ -9,7 +9,9 @@ import { tf } from '../../src/engine/tf.js';
 import { headShapes, initialHeads, type HeadPlan } from '../../src/exits/heads.js';
 import { exitMacs } from '../../src/exits/model.js';
 import { runAll } from '../../src/exits/run.js';
+import { outline } from '../../src/trace/trace.js';
 import type { HeadsLoss } from '../../src/training/headsStep.js';
+import { initialState } from '../../src/training/state.js';
 import type { UpdateOptions } from '../../src/training/update.js';
 import { fixturePath, uploadAll } from '../fixtures.js';
 import { labelQuery } from '../queries.js';
@@ -209,6 +211,18 @@ describe('a step of training heads', () => {
     const { tokens: n, width: d, patch, outChannels } = tinySpec;
     const backward = 2 * d * d + 2 * n * d * patch * patch * outChannels;
     expect(compiled.macs).toBe(exitMacs(model, 2) + backward);
+  });
+
+  it('does not even ask for their weights then, on engines that prune nothing', () => {
+    const plans: HeadPlan[] = [{ kind: 'linear', exit: 2 }];
+    const namesAt = (distillation: number): readonly string[] => {
+      const loss = { denoising: 1, distillation, exitWeights: [1] };
+      const { step, weights, inputs = {}, frozen } = recorded({ loss, plans });
+      return outline(step, { state: initialState(weights), batch: inputs, frozen }).frozen;
+    };
+    const later = (names: readonly string[]): boolean => names.some((name) => name.startsWith('blocks.2.'));
+    expect(later(namesAt(0))).toBe(false);
+    expect(later(namesAt(1))).toBe(true);
   });
 
   it('brings every head nearer to a batch that it sees again and again', async () => {

@@ -137,7 +137,7 @@ describe('train', () => {
     for (const count of [1, 4, 7, 11]) {
       const run = await newRun();
       await expect(train(options(run, abortAfter(count)))).rejects.toThrow(Interrupted);
-      const checkpoint = (await latestCheckpoint(run, shapes, '', noWarning))!;
+      const checkpoint = (await latestCheckpoint(run, shapes, {}, noWarning))!;
       expect(checkpoint.step).toBe(count);
       const step = fakeStep(checkpoint.state);
       const state = await train(options(run, { step, start: checkpoint.step }));
@@ -159,7 +159,7 @@ describe('train', () => {
     expect(await checkpoints(run)).toEqual(['step-4.safetensors', 'step-8.safetensors']);
     await truncate(join(run.checkpoints, 'step-8.safetensors'), 100);
     const warnings: string[] = [];
-    const checkpoint = (await latestCheckpoint(run, shapes, '', (message) => warnings.push(message)))!;
+    const checkpoint = (await latestCheckpoint(run, shapes, {}, (message) => warnings.push(message)))!;
     expect(checkpoint.step).toBe(4);
     expect(warnings).toHaveLength(1);
     const state = await train(options(run, { step: fakeStep(checkpoint.state), start: 4 }));
@@ -169,7 +169,7 @@ describe('train', () => {
   it('does nothing more to a run that is finished', async () => {
     const run = await newRun();
     const expected = await train(options(run));
-    const step = fakeStep((await latestCheckpoint(run, shapes, '', noWarning))!.state);
+    const step = fakeStep((await latestCheckpoint(run, shapes, {}, noWarning))!.state);
     expect(await train(options(run, { step, start: 12 }))).toEqual(expected);
     expect(await untimed(run)).toHaveLength(4);
   });
@@ -231,7 +231,7 @@ describe('train', () => {
     const first = await compile(initialState(weights));
     await expect(train(options(run, { step: first, feeds, ...abortAfter(6) }))).rejects.toThrow(Interrupted);
     await first.dispose();
-    const checkpoint = (await latestCheckpoint(run, shapes, '', noWarning))!;
+    const checkpoint = (await latestCheckpoint(run, shapes, {}, noWarning))!;
     const second = await compile(checkpoint.state);
     const state = await train(options(run, { step: second, feeds, start: checkpoint.step }));
     await second.dispose();

@@ -25,6 +25,20 @@ describe('what a run has trained', () => {
     expect(Object.keys(model.heads).toSorted()).toEqual(names.toSorted());
   });
 
+  it('is refused with other exits than its times were trained at', async () => {
+    const run = await runOf(
+      await writeProject(await folder()),
+      false,
+      'mode=finetune',
+      'heads.kind=shared',
+      'heads.exits=all',
+    );
+    await train(run);
+    await expect(openTrained(run.path, [parseSetting('finetune.exits=[3,2]')])).rejects.toThrow(
+      'was trained at the exits of its own section finetune',
+    );
+  });
+
   it('is refused while training is not finished', async () => {
     const run = await runOf(await writeProject(await folder()), false);
     await expect(train(run, stopAfter(7))).rejects.toThrow(Interrupted);

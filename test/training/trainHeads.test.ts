@@ -77,7 +77,12 @@ describe('training heads', () => {
     const shapes = Object.fromEntries(
       Object.entries(heads.weights).map(([name, { shape }]) => [name, shape]),
     );
-    const last = await latestCheckpoint(run, stateShapes(shapes), backbone.fingerprint, quiet.warn);
+    const last = await latestCheckpoint(
+      run,
+      stateShapes(shapes),
+      { origin: backbone.fingerprint },
+      quiet.warn,
+    );
     expect(last?.step).toBe(20);
     expect(heads.weights).toEqual(part(last?.state ?? {}, 'ema'));
     const start = await headsAtStart(backbone, heads.plans, 3);

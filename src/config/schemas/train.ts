@@ -103,7 +103,26 @@ const rules: readonly Rule<TrainKeys>[] = [
         ? 'is separate, but sample.guidance is 1, which has one half alone; change one of them'
         : undefined,
   },
+  {
+    keys: [
+      ['schedule', 'halves'],
+      ['sample', 'guidanceInterval'],
+    ],
+    broken: ({ schedule, sample }) =>
+      schedule.halves === 'separate' && sample.guidanceInterval !== undefined
+        ? 'is separate, but outside sample.guidanceInterval there is one half alone; leave one of them out'
+        : undefined,
+  },
   ...(['monotone', 'minRun', 'maxExits'] as const).map(ofSolvedRule),
+  {
+    keys: [
+      ['heads', 'memory', 'steps'],
+      ['heads', 'kind'],
+      ['diffusion', 'steps'],
+    ],
+    broken: ({ heads: { kind, memory }, diffusion }) =>
+      kind === 'memory' || kind === 'remembered' ? atMostSteps(memory.steps, diffusion.steps) : undefined,
+  },
   {
     keys: [
       ['profile', 'bins'],

@@ -65,7 +65,9 @@ export const uncertaintySection = z
         'what uncertainty heads predict: log-excess, the squared distance to full depth; deediff, the mean of tanh of its size',
       ),
     bottleneck: count(65536).default(16).describe('width of an uncertainty head; for log-excess alone'),
-    steps: count(100_000_000).default(600).describe('training steps, of train.batch images each'),
+    steps: count(2 ** 24 - 1)
+      .default(600)
+      .describe('training steps, of train.batch images each'),
     lr: z
       .number()
       .gt(0)

@@ -34,7 +34,8 @@ export const optimizerSection = z
 
 const trainKeys = z.strictObject({
   batch: count(65536).default(64).describe('images per step'),
-  steps: count(100_000_000).describe('number of steps'),
+  // The state counts them in single precision.
+  steps: count(2 ** 24 - 1).describe('number of steps'),
   logEvery: count(100_000_000).default(10).describe('steps between two lines of metrics'),
   checkpointEvery: count(100_000_000).default(200).describe('steps between two checkpoints'),
   keep: count(1000).default(2).describe('checkpoints that stay; older ones are deleted'),
