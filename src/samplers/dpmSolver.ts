@@ -42,6 +42,7 @@ export function* multistep({ path, start, clip }: WalkOptions, method: Multistep
   for (const [i, { t, alpha, alphaNext }] of path.strides.entries()) {
     const ask = { t, alpha, x };
     past.unshift({ lambda: lambdaOf(alpha), seen: seenIn(sees, ask, yield ask, clip) });
+    past.splice(method.order);
     const order = Math.min(past.length, method.order, highest(path, i, method));
     x = step(sees, x, { alpha, alphaNext }, past.slice(0, order), method.correction);
   }

@@ -55,7 +55,8 @@ export function* pndm(
   }
   for (const stride of path.strides.slice(starting.length)) {
     past.unshift(yield* seenAt(stride, x, clip));
-    x = along(x, lookingBack(past.slice(0, method.order)), stride.alpha, stride.alphaNext);
+    past.splice(method.order);
+    x = along(x, lookingBack(past), stride.alpha, stride.alphaNext);
   }
   return x;
 }
