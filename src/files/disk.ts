@@ -1,7 +1,7 @@
 // What does the user hear when the disk refuses what exithead writes?
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
 /** What these mean is the same wherever they come from. */
@@ -32,23 +32,29 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Makes a folder and those above it; one that is there already stays. @throws UserError if the disk refuses it */
-export async function makeFolder(path: string): Promise<void> {
+/**
+ * Makes a folder and those above it; one that is there already stays.
+ * @returns path of the first that was made, if any was
+ * @throws UserError if the disk refuses it
+ */
+export async function makeFolder(path: string): Promise<string | undefined> {
   try {
-    await writing(path, () => mkdir(path, { recursive: true }));
+    return await writing(path, () => mkdir(resolve(path), { recursive: true }));
   } catch (error) {
     if (!isCode(error, 'EEXIST')) throw error;
     throw new UserError(`${path} is a file, expected a folder to write to. Give another place.`);
   }
 }
 
-/** Makes a folder and tries to write in it. @throws UserError if the disk refuses it */
+/** Makes a folder, tries to write in it, and leaves things as they were. @throws UserError if the disk refuses it */
 export async function requireWritable(folder: string): Promise<void> {
-  await makeFolder(folder);
+  const first = await makeFolder(folder);
   const probe = join(folder, `.${randomUUID()}.tmp`);
   await writing(folder, async () => {
     await writeFile(probe, '');
     await rm(probe);
+    if (first === undefined) return;
+    for (let made = resolve(folder); made.length >= first.length; made = dirname(made)) await rmdir(made);
   });
 }
 

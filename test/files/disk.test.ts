@@ -2,7 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { isCode, makeFolder, writing } from '../../src/files/disk.js';
+import { isCode, makeFolder, requireWritable, writing } from '../../src/files/disk.js';
 import { temporaryFolders } from '../folder.js';
 
 const failing = (code: string) => () =>
@@ -20,6 +20,25 @@ describe('writing', () => {
   it('lets everything else pass', async () => {
     await expect(writing('a', failing('EEXIST'))).rejects.not.toThrow(UserError);
     await expect(writing('a', () => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
+  });
+});
+
+describe('requireWritable', () => {
+  const folder = temporaryFolders();
+
+  it('leaves things as they were', async () => {
+    const root = await folder();
+    await requireWritable(join(root, 'a', 'b'));
+    expect(await readdir(root)).toEqual([]);
+    await writeFile(join(root, 'kept'), '');
+    await requireWritable(root);
+    expect(await readdir(root)).toEqual(['kept']);
+  });
+  it('says what stands in the way', async () => {
+    const file = join(await folder(), 'file');
+    await writeFile(file, '');
+    for (const path of [file, join(file, 'below')])
+      await expect(requireWritable(path)).rejects.toThrow(UserError);
   });
 });
 
