@@ -66,10 +66,10 @@ export async function openJudge(options: JudgeOptions): Promise<Judge> {
       const developer = await openDeveloper(engine, spec, pictures);
       const shown = await openOnnxFeatures(features, developer);
       const length = spec.channels * spec.imageSize ** 2;
+      const decoding = { vae: pictures.vae.fingerprint, tile: pictures.tile };
+      const decidedBy = { ...decoding, engine: engine.kind, device: engine.device };
       return {
-        extractor: developed(shown, developer, length, [
-          ...[pictures.vae.fingerprint, pictures.tile ?? 'whole', engine.kind, engine.device ?? 'CPU'],
-        ]),
+        extractor: developed(shown, developer, length, decidedBy),
         decidesLabels: false,
         async dispose() {
           await shown.dispose();
