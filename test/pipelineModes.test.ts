@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Evaluation } from '../src/evaluate/results.js';
 import { readSchedule, type Schedule } from '../src/schedules/schedule.js';
@@ -136,6 +136,7 @@ describe('a run at the exits of a schedule', () => {
     expect((await exithead(words, abortsAtLook(3))).code).toBe(130);
     const other = (await told('schedule', from, '--speedup', '1.05')) as unknown as Schedule;
     expect(other.exits).not.toEqual(first.exits);
+    rmSync(`${from}/schedule.json`);
     await told('train', run, '--resume');
     await told('profile', run, '--samples', '40');
     const { exits } = (await told('schedule', run, ...set('schedule.rule=trained'))) as unknown as Schedule;

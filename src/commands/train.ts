@@ -13,11 +13,11 @@ import type { Call, Result } from './verb.js';
 import { workOf } from './work.js';
 
 export default async function run(call: Call, terminal: Terminal): Promise<Result> {
-  const { loaded, start } = await trainingRun('train', call);
+  const { loaded, folder, start } = await trainingRun('train', call);
   const { config } = loaded;
   const backbone = await openFrozen(config);
   // Mistakes are found before there is a run; `profile` will need the held-out images.
-  await checkTraining(config, backbone);
+  await checkTraining(config, backbone, folder);
   requireGuidable(backbone.spec, config.sample.guidance);
   requireChannels(backbone.spec, channelsOf(config.sample));
   const pictures = await openPictureVae(backbone.spec, config.vae);

@@ -15,6 +15,8 @@ type Kind = 'pretrain' | 'train';
 
 export interface TrainingRun<K extends Kind> {
   readonly loaded: Loaded<K>;
+  /** Folder of the run to go on with, where that is what the user gave. */
+  readonly folder?: string;
   /** Makes or finds the run folder. @param config what a new run keeps as its config */
   readonly start: (config: ConfigOf[K]) => Promise<Run>;
 }
@@ -34,7 +36,8 @@ export async function trainingRun<K extends Kind>(kind: K, call: Call): Promise<
       `${path} goes on with the config that it began with, so ${first.from} cannot change it. Leave it out, or start a new run.`,
     );
   await openRun(path);
-  return { loaded: await loadConfig(join(path, 'config.yaml'), { kind }), start: () => openRun(path) };
+  const loaded = await loadConfig(join(path, 'config.yaml'), { kind });
+  return { loaded, folder: path, start: () => openRun(path) };
 }
 
 /** Shows what a training would take. @returns the same for --json */

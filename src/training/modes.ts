@@ -10,15 +10,23 @@ import type { Rehearsal, Work } from './fit.js';
 import type { Run } from './runFolder.js';
 import { headsObjective, rehearseHeads, trainHeads } from './trainHeads.js';
 
-/** Finds mistakes before there is a run. @throws UserError if the config does not fit the backbone */
-export async function checkTraining(config: TrainConfig, backbone: OpenedBackbone): Promise<void> {
+/**
+ * Finds mistakes before there is a run.
+ * @param run folder of the run, if there is one
+ * @throws UserError if the config does not fit the backbone
+ */
+export async function checkTraining(
+  config: TrainConfig,
+  backbone: OpenedBackbone,
+  run?: string,
+): Promise<void> {
   switch (config.mode) {
     case 'frozen':
       await headsObjective(config, backbone);
       return;
     case 'finetune':
     case 'lora':
-      await tuningParts(config, backbone);
+      await tuningParts(config, backbone, run);
       return;
     default:
       return unreachable(config.mode);
