@@ -5,7 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { writeFileAtomic } from '../../src/files/write.js';
 import { withResults } from '../resultsPage.js';
 import { figure, rankingFigure } from './figure.js';
-import { variants } from './plan.js';
+import { stages, trialName, variants } from './plan.js';
 import { readFound, type Finding, type Measured, type Ranking } from './results.js';
 
 const docs = join(import.meta.dirname, '../../docs');
@@ -13,7 +13,10 @@ const docs = join(import.meta.dirname, '../../docs');
 export async function writeResults(): Promise<void> {
   const path = join(docs, 'results.md');
   const { findings, rankings } = await readFound();
-  const trials = [...new Set(findings.map(({ trial }) => trial))];
+  const planned = stages.flatMap(({ trials: own }) => own.map(trialName));
+  const trials = [...new Set(findings.map(({ trial }) => trial))].toSorted(
+    (a, b) => planned.indexOf(a) - planned.indexOf(b),
+  );
   const sections: string[] = [];
   for (const trial of trials) {
     const those = findings.filter((one) => one.trial === trial).toSorted((a, b) => placeOf(a) - placeOf(b));
@@ -30,7 +33,7 @@ export async function writeResults(): Promise<void> {
   await writeFileAtomic(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
 }
 
-/** Variants stand as the plan has them, in whatever order they were measured. */
+/** Variants stand as the plan has them, in whatever order they were measured, as trials do. */
 function placeOf({ variant }: Finding): number {
   return variants.findIndex(({ name }) => name === variant);
 }

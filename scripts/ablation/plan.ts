@@ -108,10 +108,10 @@ export const stages: readonly Stage[] = [
   { name: 'finals', trials: [{ ...rough, ...fine }], names: ['default'] },
   // Those that the screening cannot tell from the default.
   { name: 'finals', trials: [{ ...rough, samples: 10_000, budgets: [12] }], names: ['long'] },
-  { name: 'finals', trials: [moreSteps, noisySteps, moreSeeds], names: ['default'] },
+  { name: 'finals', trials: [moreSeeds, moreSteps, noisySteps], names: ['default'] },
   {
     name: 'finals',
-    trials: [{ ...moreSteps, budgets: [24] }, noisySteps, { ...moreSeeds, budgets: [12] }],
+    trials: [{ ...moreSteps, budgets: [24] }, noisySteps],
     names: ['long'],
   },
 ];
