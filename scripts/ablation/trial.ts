@@ -76,8 +76,11 @@ export async function tryHeads(
   const { config, model } = prepared.trained;
   const { depth } = base.spec;
   const { solver, steps, samples, seeds, budgets, timed = 0 } = trial;
-  const timesOf = (count: number): number[] => respace(config.diffusion.steps, String(count));
-  const timesteps = timesOf(steps);
+  const numbers = Array.from({ length: steps }, (_, left) => {
+    const passes = steps - left;
+    return { timesteps: respace(config.diffusion.steps, String(passes)), passes };
+  });
+  const timesteps = respace(config.diffusion.steps, String(steps));
   const solved = await solvedWays(
     variant,
     prepared,
@@ -86,7 +89,7 @@ export async function tryHeads(
   const [full, ...others] = eachOnce([
     { ...fullDepth(timesteps, depth), model: base },
     ...budgets.map((n) => ({
-      ...fewerSteps(depth, n / steps, { most: steps, timesOf }),
+      ...fewerSteps(depth, n / steps, numbers),
       model: base,
     })),
     ...budgets.flatMap((n) => untrained(base, timesteps, n, trial.caching)),

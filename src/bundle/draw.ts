@@ -7,11 +7,10 @@ import type { Engine } from '../engine/engine.js';
 import type { FrozenPrecision } from '../engine/tensors.js';
 import type { Denoiser } from '../exits/denoiser.js';
 import { openApart, type ApartDenoiser } from '../exits/apart.js';
-import { openGuided, passesAt, requireAlike, scaleAt, type Guidance } from '../exits/guided.js';
+import { openGuided, passesAt, scaleAt, type Guidance } from '../exits/guided.js';
 import { openPerSample, type PerSampleDenoiser } from '../exits/perSample.js';
 import type { UncertaintyHeads } from '../exits/uncertaintyFile.js';
-import { requireNoReturn, requireRemembered } from '../exits/memory.js';
-import { isRemembering } from '../exits/model.js';
+import { requireMemories } from '../exits/requireMemories.js';
 import { promptsOf, type Prompts } from '../exits/prompts.js';
 import { modelIn } from '../exits/precision.js';
 import { drawAll, type Drawn, type Way } from '../samplers/compare.js';
@@ -82,16 +81,11 @@ export function planDrawing({ bundle }: OpenedBundle, config: SampleConfig['samp
   const timesteps = timesFor(schedule, process, config);
   const calls = callsOf(solverOf(config), process, timesteps);
   const exits = calls.map((t) => exitAt(schedule, t));
-  const isMemory = (exit: number): boolean => isRemembering(bundle.plans, exit);
   const unconditional =
     guiding.guidance === 1 || !schedule.unconditional
       ? undefined
       : calls.flatMap((t) => unconditionalAt(schedule, t) ?? []);
-  for (const half of [exits, unconditional ?? []]) requireRemembered(half, spec.depth, isMemory);
-  if (exits.some(isMemory)) {
-    requireNoReturn(calls);
-    requireAlike(guiding);
-  }
+  requireMemories({ plans: bundle.plans, spec }, [exits, unconditional ?? []], calls, guiding);
   const passes = exits.flatMap((exit, i) =>
     [exit, unconditional?.[i] ?? exit].slice(0, passesAt(guiding, calls[i] ?? NaN)),
   );

@@ -13,12 +13,13 @@ import {
   fullDepth,
   type Course,
   type SamplingWay,
-  type StepNumbers,
+  type StepNumber,
 } from '../evaluate/ways.js';
-import { passesAt, requireAlike } from '../exits/guided.js';
+import { partOf, passesAt } from '../exits/guided.js';
 import { headPlan, remembers } from '../exits/heads.js';
-import { requireNoReturn, requireRemembered } from '../exits/memory.js';
-import { isRemembering, type Model } from '../exits/model.js';
+import { returnsAt } from '../exits/memory.js';
+import type { Model } from '../exits/model.js';
+import { requireMemories } from '../exits/requireMemories.js';
 import { callsOf, solverOf } from '../samplers/solvers.js';
 import { measuredExits } from '../schedules/profile.js';
 import { exitAt, readSchedule, unconditionalAt, type Schedule, type Steps } from '../schedules/schedule.js';
@@ -105,14 +106,18 @@ export function planEvaluation(
   );
   const calls = (timesteps: readonly number[]): number[] =>
     callsOf(stepping.solver, stepping.diffusion, timesteps);
-  const numbers: StepNumbers = {
-    most: most.length,
-    timesOf: (count) =>
-      count === most.length ? most : spacedTimes(stepping.diffusion, count, sample.spacing ?? 'even'),
-    passes: (timesteps) => calls(timesteps).reduce((sum, t) => sum + passesAt(stepping, t), 0),
-  };
   const uncached = evaluate.against.includes('caching') ? noMemory(calls(most), guiding) : undefined;
   const against = evaluate.against.filter((one) => one !== 'caching' || uncached === undefined);
+  const numberAt = (timesteps: readonly number[]): StepNumber => ({
+    timesteps,
+    passes: calls(timesteps).reduce((sum, t) => sum + passesAt(stepping, t), 0),
+  });
+  const numbers = against.includes('fewer-steps')
+    ? most.map((_, left) => {
+        const count = most.length - left;
+        return numberAt(left === 0 ? most : spacedTimes(stepping.diffusion, count, sample.spacing ?? 'even'));
+      })
+    : [];
   const subject = { timesteps: most, model, available: bundle.schedule.available, numbers };
   const others = scheduled.flatMap(({ depthUsed }) =>
     alternatives(subject, depthUsed, { ...evaluate, against }),
@@ -141,8 +146,8 @@ interface Subject {
   readonly model: Model;
   /** Exits with a head, and the whole backbone, with their costs. */
   readonly available: Schedule['available'];
-  /** Of full depth. */
-  readonly numbers: StepNumbers;
+  /** From all steps down. */
+  readonly numbers: readonly StepNumber[];
 }
 
 /** What decides exits. */
@@ -177,9 +182,9 @@ function alternatives(
 }
 
 /** Why nothing can be remembered at such calls, if so. */
-function noMemory(calls: readonly number[], { guidance, guidanceInterval }: Guiding): string | undefined {
-  if (calls.some((t, i) => t > (calls[i - 1] ?? Infinity))) return 'this solver goes back to add noise';
-  return guidance !== 1 && guidanceInterval
+function noMemory(calls: readonly number[], guiding: Guiding): string | undefined {
+  if (returnsAt(calls) >= 0) return 'this solver goes back to add noise';
+  return partOf(guiding)
     ? 'guidance is on at some times alone, and a memory of two passes is none of one'
     : undefined;
 }
@@ -197,15 +202,9 @@ function cacheOf(model: Model): Model {
 }
 
 function costed(way: SamplingWay, stepping: Stepping, full?: number): PlannedWay {
-  const { plans, spec } = way.model;
   const calls = callsOf(stepping.solver, stepping.diffusion, way.timesteps);
-  const isMemory = (exit: number): boolean => isRemembering(plans, exit);
   const { exits, unconditional = exits } = exitsOfCalls(way, stepping);
-  for (const half of [exits, unconditional]) requireRemembered(half, spec.depth, isMemory);
-  if ([...exits, ...unconditional].some(isMemory)) {
-    requireNoReturn(calls);
-    requireAlike(stepping);
-  }
+  requireMemories(way.model, [exits, unconditional], calls, stepping);
   const macs = macsOfWay(way, stepping);
   return { ...way, macs, depthUsed: macs / (full ?? macs) };
 }

@@ -4,6 +4,7 @@ import { schedulePath } from '../bundle/export.js';
 import { scheduleByRule, secondsOf, stepCountsOf, withWeights } from '../bundle/scheduleRun.js';
 import { engineLine } from '../engine/engine.js';
 import { Interrupted, unreachable, UserError } from '../errors.js';
+import { partOf } from '../exits/guided.js';
 import {
   aseSchedule,
   fullDepthOf,
@@ -34,10 +35,10 @@ export default async function run(call: ScheduleCall, terminal: Terminal): Promi
   const trained = await openTrained(targetOf(call), call.set);
   const { run, backbone, config } = trained;
   requireOneAnswer(call);
-  const { guidance, guidanceInterval } = config.sample;
-  if (guidance !== 1 && guidanceInterval)
+  const guided = partOf(config.sample);
+  if (guided)
     terminal.warn(
-      `a step takes two passes from native t ${guidanceInterval.join(' to ')} alone, and the schedule counts all steps alike; ` +
+      `a step takes two passes from native t ${guided.join(' to ')} alone, and the schedule counts all steps alike; ` +
         '`exithead sample BUNDLE --dry-run` says what it uses of full depth.',
     );
   const counts = await stepCountsOf(trained, await measuredOf(trained, call, terminal));

@@ -1,5 +1,4 @@
 // Which captions are there, and what does a text encoder make of them? A folder of embeddings, read by offset.
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -9,6 +8,7 @@ import { readTensor } from '../checkpoints/stored.js';
 import { sizeOf, type StoredTensor } from '../engine/tensors.js';
 import { UserError } from '../errors.js';
 import type { CaptionBatch, Captions } from '../exits/prompts.js';
+import { keyOf } from '../files/cached.js';
 import { jsonFormat, readJsonFile } from '../files/jsonFile.js';
 
 /** The index, in the folder of the store. */
@@ -116,8 +116,7 @@ export async function openCaptions(folder: string, spec: CaptionReader): Promise
 /** Embeddings may fill a disk, so they are known by the sizes of their files and when those changed. */
 async function fingerprintOf(index: CaptionsIndex, shards: readonly Shard[]): Promise<string> {
   const files = await Promise.all(shards.map(({ path }) => stat(path)));
-  const parts = [index, files.map(({ size, mtimeMs }) => [size, mtimeMs])];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return keyOf(JSON.stringify(index), ...files.flatMap(({ size, mtimeMs }) => [size, mtimeMs]));
 }
 
 function requireFit(folder: string, { encoder, channels, tokens }: CaptionsIndex, spec: CaptionReader): void {

@@ -46,32 +46,22 @@ export function fullDepth(timesteps: readonly number[], depth: number): Course {
   return { name: 'full depth', kind: 'full-depth', timesteps, exits: timesteps.map(() => depth) };
 }
 
-/** Numbers of steps to choose from, and what they take. */
-export interface StepNumbers {
-  /** Of full depth: the most. */
-  readonly most: number;
-  /** Where so many steps lie. */
-  readonly timesOf: (count: number) => readonly number[];
-  /** Passes that a solver takes through these times; one for each unless given. */
-  readonly passes?: (timesteps: readonly number[]) => number;
+/** So many steps of full depth: where they lie, and the passes that a solver takes through them. */
+export interface StepNumber {
+  readonly timesteps: readonly number[];
+  readonly passes: number;
 }
 
 /**
  * The whole backbone at so many steps that the depth used is nearest, half-way at more of them.
  * @param depthUsed 0..1
+ * @param numbers from all steps down
  */
-export function fewerSteps(
-  depth: number,
-  depthUsed: number,
-  { most, timesOf, passes = (timesteps) => timesteps.length }: StepNumbers,
-): Course {
-  const wanted = depthUsed * passes(timesOf(most));
-  const counts = Array.from({ length: most }, (_, i) => {
-    const timesteps = timesOf(most - i);
-    return { timesteps, off: Math.abs(passes(timesteps) - wanted) };
-  });
+export function fewerSteps(depth: number, depthUsed: number, numbers: readonly StepNumber[]): Course {
+  const wanted = depthUsed * (numbers[0]?.passes ?? NaN);
+  const off = ({ passes }: StepNumber): number => Math.abs(passes - wanted);
   // Sorting keeps the order of equals.
-  const { timesteps = [] } = counts.sort((one, other) => one.off - other.off)[0] ?? {};
+  const { timesteps = [] } = numbers.toSorted((one, other) => off(one) - off(other))[0] ?? {};
   return {
     name: `${timesteps.length} steps`,
     kind: 'fewer-steps',

@@ -34,15 +34,21 @@ export function passesAt(guidance: Guidance, t: number): 1 | 2 {
   return scaleAt(guidance, t) === 1 ? 1 : 2;
 }
 
+/** The native times that guidance is on between, if that is not always or never. */
+export function partOf({ guidance, guidanceInterval }: Guidance): Guidance['guidanceInterval'] {
+  return guidance === 1 ? undefined : guidanceInterval;
+}
+
 /**
  * For heads that remember: a memory of two passes is none of one.
  * @throws UserError if guidance is not the same at all times
  */
-export function requireAlike({ guidance, guidanceInterval }: Guidance): void {
-  if (guidance !== 1 && guidanceInterval)
+export function requireAlike(guidance: Guidance): void {
+  const part = partOf(guidance);
+  if (part)
     throw new UserError(
       'heads that remember need full-depth steps that are guided as they are, and guidance is on from native t ' +
-        `${guidanceInterval.join(' to ')} alone. Leave sample.guidanceInterval out, or set sample.guidance to 1.`,
+        `${part.join(' to ')} alone. Leave sample.guidanceInterval out, or set sample.guidance to 1.`,
     );
 }
 

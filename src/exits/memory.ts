@@ -91,13 +91,18 @@ export function requireRemembered(
   if (early >= 0) throw new UserError(`${forgot(`exit ${exits[early]} at step ${early + 1}`, depth)}.`);
 }
 
+/** The first of a solver's calls that goes back in time, towards noise; -1 if there is none. */
+export function returnsAt(times: readonly number[]): number {
+  return times.findIndex((t, i) => t > (times[i - 1] ?? Infinity));
+}
+
 /**
  * Memories have an age.
  * @param times native times of a solver's calls, in their order
  * @throws UserError if they do not descend
  */
 export function requireNoReturn(times: readonly number[]): void {
-  const back = times.findIndex((t, i) => t > (times[i - 1] ?? Infinity));
+  const back = returnsAt(times);
   if (back >= 0)
     throw new UserError(
       `heads that remember know how long ago a full-depth step was, and this solver goes back from native t ${times[back - 1]} ` +

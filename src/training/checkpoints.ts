@@ -204,7 +204,7 @@ export async function checkpointSteps(run: Pick<Run, 'checkpoints'>): Promise<nu
 }
 
 /** SHA-256 of all numbers, in the order of their names: the format itself has no checksum. */
-function digestOf(state: HostTensors): string {
+export function digestOf(state: HostTensors): string {
   const hash = createHash('sha256');
   for (const [name, { shape, data }] of Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${name} [${shape.join()}] `);

@@ -1,5 +1,4 @@
 // How does a config become a trained state? Data, compiled step and loop, from the newest checkpoint on.
-import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { BackboneSpec } from '../backbones/backbone.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -16,7 +15,7 @@ import {
   type Step,
 } from '../engine/engine.js';
 import { countOf, type FrozenWeights, type HostTensors, type Shapes } from '../engine/tensors.js';
-import { latestCheckpoint } from './checkpoints.js';
+import { digestOf, latestCheckpoint } from './checkpoints.js';
 import { train, type TrainOptions } from './loop.js';
 import { learningRate } from './lr.js';
 import { noisyBatches } from './noisyBatches.js';
@@ -79,7 +78,7 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
   const { run, spec, config, engine, weights, origin = '', onCheckpoint, signal, progress } = options;
   const { steps, batch, logEvery, checkpointEvery, keep } = config.train;
   const dataset = await openData(config.data, 'train', spec);
-  const built = { origin, times: digestOf(options.timeWeights) };
+  const built = { origin, times: digestOf(tabled(options.timeWeights)) };
   const checkpoint = await latestCheckpoint(run, stateShapes(shapesOf(weights)), built, options.warn);
   const start = checkpoint?.step ?? 0;
   const tell = async (line: string): Promise<void> => {
@@ -102,13 +101,10 @@ export async function fit(options: FitOptions): Promise<HostTensors> {
   }
 }
 
-function digestOf(timeWeights: Subject['timeWeights']): string {
-  const hash = createHash('sha256');
-  for (const [name, values] of Object.entries(timeWeights).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-    hash
-      .update(`${name} ${values.length} `)
-      .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  return hash.digest('hex');
+function tabled(tables: Subject['timeWeights']): HostTensors {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, data]) => [name, { shape: [data.length], data }]),
+  );
 }
 
 /** What a training would take on this machine. */

@@ -6,16 +6,17 @@ const timesteps = respace(1000, '10');
 /** Twelve blocks of 10 multiply-adds each; the last exit needs no head, which costs 2. */
 const costs = Array.from({ length: 12 }, (_, i) => ({ exit: i + 1, macs: 10 * (i + 1) + (i < 11 ? 2 : 0) }));
 
-const numbers = { most: 10, timesOf: (count: number) => respace(1000, String(count)) };
+const ten = Array.from({ length: 10 }, (_, i) => 10 - i);
+const numbers = ten.map((passes) => ({ timesteps: respace(1000, String(passes)), passes }));
 
 describe('fewer steps', () => {
   it('count the passes that a solver takes, and lie where it has them', () => {
     // So many steps and nine more: 0.5 of 19 are nearest 10, at one step.
-    const passes = (timesteps: readonly number[]): number => timesteps.length + 9;
-    expect(fewerSteps(12, 0.5, { ...numbers, passes }).name).toBe('1 steps');
-    expect(fewerSteps(12, 0.8, { ...numbers, passes }).name).toBe('6 steps');
-    const timesOf = (count: number): number[] => Array.from({ length: count }, (_, i) => 90 - i);
-    expect(fewerSteps(12, 0.2, { most: 10, timesOf }).timesteps).toEqual([90, 89]);
+    const dear = numbers.map(({ timesteps, passes }) => ({ timesteps, passes: passes + 9 }));
+    expect(fewerSteps(12, 0.5, dear).name).toBe('1 steps');
+    expect(fewerSteps(12, 0.8, dear).name).toBe('6 steps');
+    const late = ten.map((passes) => ({ passes, timesteps: ten.slice(0, passes).map((t) => 80 + t) }));
+    expect(fewerSteps(12, 0.2, late).timesteps).toEqual([90, 89]);
   });
 
   it.each([

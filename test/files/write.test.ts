@@ -38,6 +38,10 @@ describe('writeFileAtomic', () => {
 
 describe('writeFolderAtomic', () => {
   const fill = (text: string) => (at: string) => writeFile(join(at, 'a.txt'), text);
+  const failing = async (at: string): Promise<void> => {
+    await fill('1')(at);
+    throw new Error('stop');
+  };
   it('makes the folder and the folders above it', async () => {
     const path = join(await folder(), 'x', 'y');
     await writeFolderAtomic(path, fill('1'));
@@ -60,10 +64,6 @@ describe('writeFolderAtomic', () => {
   });
   it('leaves an empty folder empty when filling fails', async () => {
     const path = await folder();
-    const failing = async (at: string): Promise<void> => {
-      await fill('1')(at);
-      throw new Error('stop');
-    };
     await expect(writeFolderAtomic(path, failing)).rejects.toThrow('stop');
     expect(await readdir(path)).toEqual([]);
   });
@@ -110,10 +110,6 @@ describe('writeFolderAtomic', () => {
   });
   it('leaves nothing when filling fails', async () => {
     const root = await folder();
-    const failing = async (at: string): Promise<void> => {
-      await fill('1')(at);
-      throw new Error('stop');
-    };
     await expect(writeFolderAtomic(join(root, 'x'), failing)).rejects.toThrow('stop');
     expect(await readdir(root)).toEqual([]);
   });
